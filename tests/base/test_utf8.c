@@ -1,0 +1,33 @@
+#include "base/utf8.h"
+
+#include <criterion/criterion.h>
+
+Test(utf8, decodes_what_it_encodes_and_nothing_cut_short) {
+    for (uint32_t c = 0; c <= 0x10FFFF; c += c < 0x900 ? 1 : 37) {
+        if (c >= 0xD800 && c <= 0xDFFF) continue;
+        char out[4];
+        size_t n = utf8_encode(c, out);
+        uint32_t got = 1;
+        cr_assert_eq(utf8_decode((Slice){ out, n }, &got), n);
+        cr_assert_eq(got, c);
+        cr_assert_eq(utf8_decode((Slice){ out, n - 1 }, &got), 0);
+    }
+}
+
+Test(utf8, refuses_overlong_surrogate_and_out_of_range) {
+    static const char *bad[] = { "\xC0\x80",         "\xC1\xBF",
+                                 "\xE0\x9F\xBF",     "\xED\xA0\x80",
+                                 "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                                 "\xF5\x80\x80\x80", "\x80" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(utf8_valid_length(slice_of(bad[i])), 0, "case %zu", i);
+    }
+}
+
+Test(utf8, counts_and_cuts_between_characters) {
+    Slice s = SLICE("però");
+    cr_assert_eq(utf8_valid_length(s), 5);
+    cr_assert_eq(utf8_count(s), 4);
+    cr_assert_eq(utf8_floor(s, 4), 3);
+    cr_assert_eq(utf8_floor(s, 99), 5);
+}
