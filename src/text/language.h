@@ -6,8 +6,8 @@
 
 enum { LANGUAGE_BYTES = 8 }; /* room for a code and its NUL */
 
-/* Normalise a code or tag that people write ("it-IT", "ita", "Italian", "EN") to ISO 639-1; "" where
- * it is not known. */
+/* Normalise a code or tag that people write ("it-IT", "ita", "Italian", "EN") to ISO 639-1; ""
+ * where it is not known. */
 void language_parse(Slice name, char ret[LANGUAGE_BYTES]);
 /* Guess the language of clean text: Unicode script first (zh, ja, th, ko, el, ...), then function
  * words and libexttextcat where it is long enough; "" where there is too little to tell. Works on

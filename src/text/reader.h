@@ -20,14 +20,15 @@ typedef enum TextFormat {
 
 /* "text", "markdown", "html", "jsonl", "feed"; never NULL. */
 const char *text_format_name(TextFormat format);
-/* From a MIME type with or without parameters ("text/html; charset=x"); TEXT_UNKNOWN where not known
- * or where it says nothing (application/octet-stream, text/plain). */
+/* From a MIME type with or without parameters ("text/html; charset=x"); TEXT_UNKNOWN where not
+ * known or where it says nothing (application/octet-stream, text/plain). */
 TextFormat text_format_of_mime(Slice mime);
 
 /* A run of the offset map: `count` units of `clean_unit` bytes in the clean text stand for as many
  * units of `origin_unit` bytes in the original. {1, 1} is verbatim; {1, 2} ASCII out of UTF-16;
  * {2, 6} one character out of "\u00e8". Clean bytes that no run covers (a paragraph break that
- * the reader put in) have no origin of their own. Runs ascend in both offsets and do not overlap. */
+ * the reader put in) have no origin of their own. Runs ascend in both offsets and do not overlap.
+ */
 typedef struct TextRun {
     size_t clean, origin; /* byte offsets of the first unit */
     size_t count;
@@ -65,8 +66,8 @@ typedef struct TextDocs {
     Arena arena;
     TextDoc *docs;
     size_t n_docs;
-    size_t n_skipped;     /* records that could not be read (a broken JSON line, an empty item) */
-    char skipped[256];    /* the first such record: where and why; "" where none */
+    size_t n_skipped;  /* records that could not be read (a broken JSON line, an empty item) */
+    char skipped[256]; /* the first such record: where and why; "" where none */
 } TextDocs;
 
 typedef struct TextLimits {

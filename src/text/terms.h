@@ -21,7 +21,7 @@ typedef struct Term {
     Slice text;        /* folded UTF-8; valid until the callback returns */
     size_t start, end; /* bytes of the word in the input that it came from */
     TermKind kind;
-    bool is_stop;      /* a function word of the language (il, the, ...) */
+    bool is_stop; /* a function word of the language (il, the, ...) */
 } Term;
 
 /* Call take(context, term) for every term of text in order: for a word first TERM_WORD, then

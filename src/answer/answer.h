@@ -1,0 +1,44 @@
+#pragma once
+/* A question to an answer with citations that hold. The extractive answerer quotes whole sentences;
+ * other generators come behind the same interface. The invariant: for every citation the stored
+ * document's clean bytes [start, end) equal the quote, or the citation is not given.
+ * Threads: any. */
+#include "search/index.h"
+
+typedef enum AnswerMode { ANSWER_AUTO, ANSWER_EXTRACT, ANSWER_GENERATE } AnswerMode;
+
+typedef struct AnswerOptions {
+    double min_confidence; /* abstain below (default calibrated on corpora/, see docs/quality.md) */
+    size_t max_sentences;  /* default 3 */
+} AnswerOptions;
+
+/* What a stream sees, in this order: passages once, then tokens and citations, then done by the
+ * caller from the answer. Called on the asking thread; data is borrowed. Any may be NULL. A non-OK
+ * return stops the answer with that status. */
+typedef struct AnswerEvents {
+    Status (*passages)(void *context, const FontePassages *passages);
+    Status (*token)(void *context, Slice text);
+    Status (*citation)(void *context, const FonteCitation *citation);
+    bool (*cancelled)(void *context);
+    void *context;
+} AnswerEvents;
+
+typedef struct AnswerRequest {
+    FonteQuery query;
+    AnswerMode mode; /* GENERATE without a model: UNSUPPORTED */
+} AnswerRequest;
+
+/* Search, choose, quote, check. Returned owned (answer_free). events may be NULL. */
+Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOptions *options,
+                  const AnswerEvents *events, FonteAnswer **ret, Err *err) MUST_CHECK;
+FonteAnswer *answer_free(FonteAnswer *answer);
+
+/* How answers are written. One owner file each; see answer/extractive.c. */
+typedef struct Generator Generator;
+struct Generator {
+    const char *name;
+    Status (*generate)(const Generator *self, Index *index, const FonteQuery *query,
+                       const FontePassages *passages, const AnswerOptions *options,
+                       const AnswerEvents *events, FonteAnswer **ret, Err *err);
+};
+extern const Generator answer_extractive;
