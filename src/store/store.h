@@ -6,6 +6,7 @@
  * many that read as there are threads. Readers see the last commit. Source: index/schema.sql,
  * index/FORMAT.md; https://www.sqlite.org/fts5.html (custom tokenizers). */
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/hash.h"
 #include "base/slice.h"
 #include <fonte/types.h>
