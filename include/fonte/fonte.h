@@ -1,0 +1,6 @@
+#pragma once
+/* Everything in libfonte. */
+#include <fonte/client.h>
+#include <fonte/index.h>
+#include <fonte/status.h>
+#include <fonte/types.h>
