@@ -60,6 +60,11 @@ Status index_search(Index *index, const FonteQuery *query, bool (*cancelled)(voi
                     void *context, FontePassages **ret, Err *err) MUST_CHECK;
 FontePassages *index_passages_free(FontePassages *passages);
 
+/* In how many passages each term stands (as the lexical index has it: folded word or stem), and how
+ * many passages there are. For weighing; a term that is nowhere has 0. */
+Status index_frequencies(Index *index, const Slice *terms, size_t n, uint64_t *ret_df,
+                         uint64_t *ret_n_passages, Err *err) MUST_CHECK;
+
 /* Documents: as the store has them, on a read connection of the pool. */
 Status index_document(Index *index, const char *id, Arena *arena, FonteDocument *ret,
                       Err *err) MUST_CHECK;

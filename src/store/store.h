@@ -129,6 +129,9 @@ typedef struct StoreHit {
  * meaning). Text is data: it is never parsed as an FTS5 query. Ties go to the smaller id. */
 Status store_lexical(Store *store, Slice question, const char *language, const StoreScope *scope,
                      size_t k, Arena *arena, StoreHit **ret, size_t *ret_n, Err *err) MUST_CHECK;
+/* In how many passages each term stands, as the lexical index has it. */
+Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df,
+                         Err *err) MUST_CHECK;
 /* The ids of the passages in scope, ascending, appended: for filtering vectors. STATUS_UNCHANGED,
  * with nothing appended, where the scope holds every passage there is. */
 Status store_scope_ids(Store *store, const StoreScope *scope, StoreIds *ret, Err *err) MUST_CHECK;
