@@ -8,9 +8,11 @@
 typedef enum AnswerMode { ANSWER_AUTO, ANSWER_EXTRACT, ANSWER_GENERATE } AnswerMode;
 
 typedef struct AnswerOptions {
-    double min_confidence; /* abstain below (default calibrated on corpora/, see docs/quality.md) */
-    size_t max_sentences;  /* default 3 */
+    double min_confidence; /* 0-1: abstain below it */
+    size_t max_sentences;  /* quoted at the most */
 } AnswerOptions;
+/* The confidence is calibrated on corpora/ and its questions: see docs/quality.md. */
+#define ANSWER_OPTIONS_DEFAULT ((AnswerOptions){ 0.45, 3 })
 
 /* What a stream sees, in this order: passages once, then tokens and citations, then done by the
  * caller from the answer. Called on the asking thread; data is borrowed. Any may be NULL. A non-OK
@@ -32,13 +34,3 @@ typedef struct AnswerRequest {
 Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOptions *options,
                   const AnswerEvents *events, FonteAnswer **ret, Err *err) MUST_CHECK;
 FonteAnswer *answer_free(FonteAnswer *answer);
-
-/* How answers are written. One owner file each; see answer/extractive.c. */
-typedef struct Generator Generator;
-struct Generator {
-    const char *name;
-    Status (*generate)(const Generator *self, Index *index, const FonteQuery *query,
-                       const FontePassages *passages, const AnswerOptions *options,
-                       const AnswerEvents *events, FonteAnswer **ret, Err *err);
-};
-extern const Generator answer_extractive;

@@ -1,0 +1,73 @@
+/* Search, then a generator over what was found, then the answer as one object that owns all of it.
+ */
+#include "answer/answer.h"
+
+#include "answer/generator.h"
+#include "base/clock.h"
+
+typedef struct AnswerObject {
+    FonteAnswer answer; /* first, so that the public pointer is this one */
+    Arena arena;
+} AnswerObject;
+
+FonteAnswer *answer_free(FonteAnswer *answer) {
+    if (!answer) return NULL;
+    AnswerObject *object = (AnswerObject *)answer;
+    index_passages_free(answer->passages);
+    arena_deinit(&object->arena);
+    free(object);
+    return NULL;
+}
+
+static void answer_free_cleanup(FonteAnswer **answer) {
+    answer_free(*answer);
+}
+
+static const Generator *choose_generator(AnswerMode mode, Err *err) {
+    if (mode == ANSWER_GENERATE) {
+        err_set_param(err, STATUS_UNSUPPORTED, "mode",
+                      "no model is configured: ask with mode extract");
+        return NULL;
+    }
+    return &generator_extractive;
+}
+
+static Status write_answer(Index *index, const AnswerRequest *request, const Generator *generator,
+                           const AnswerOptions *options, const AnswerEvents *events,
+                           FonteAnswer *answer, Err *err) {
+    const FontePassages *passages = answer->passages;
+    answer->language = passages->language;
+    answer->text = answer->reason = "";
+    if (events->passages) TRY(events->passages(events->context, passages));
+    if (!passages->n_passages) {
+        answer->abstained = true;
+        answer->reason = "nothing_found";
+        return STATUS_OK;
+    }
+    AnswerJob job = { index, &request->query, passages, options, events };
+    return generator->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
+}
+
+Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOptions *options,
+                  const AnswerEvents *events, FonteAnswer **ret, Err *err) {
+    static const AnswerEvents nobody = { 0 };
+    if (!events) events = &nobody;
+    const Generator *generator = choose_generator(request->mode, err);
+    if (!generator) return STATUS_UNSUPPORTED;
+    int64_t start_us = clock_us();
+    AnswerObject *object = mem_alloc(1, sizeof *object);
+    if (!object) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer");
+    CLEANUP(answer_free_cleanup) FonteAnswer *answer = &object->answer;
+    TRY(index_search(index, &request->query, events->cancelled, events->context, &answer->passages,
+                     err));
+    int64_t found_us = clock_us();
+    if (events->cancelled && events->cancelled(events->context)) {
+        return err_set(err, STATUS_CANCELLED, "the client went away");
+    }
+    TRY(write_answer(index, request, generator, options, events, answer, err));
+    answer->times = answer->passages->times;
+    answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
+    answer->times.total_ms = (double)(clock_us() - start_us) / 1000;
+    *ret = STEAL(answer);
+    return STATUS_OK;
+}

@@ -1,0 +1,167 @@
+/* The extractive answerer: the default, which needs no model. The best sentence comes first, as the
+ * answer; others follow only where they bring words of the question that the answer lacks, in the
+ * order in which they stand. Each is quoted byte for byte, and before a quote is given the stored
+ * document is read again at its span: what does not equal is not said. */
+#include "answer/generator.h"
+#include "answer/sentence.h"
+
+#include <stdlib.h>
+
+static const double NEW_SHARE =
+    0.12; /* of the question's weight that a further sentence must add */
+static const double NEAR_SCORE = 0.72; /* of the best sentence's score that it must have */
+enum { MAX_QUOTES = 16 };
+
+static void terms_free_cleanup(TextTerms **terms) {
+    text_terms_free(*terms);
+}
+
+static void question_cleanup(Question *question) {
+    question_deinit(question);
+}
+
+/* ---- choosing ---- */
+
+static int compare_places(const void *a, const void *b) {
+    const Sentence *const *x = a, *const *y = b;
+    if ((*x)->passage != (*y)->passage) return (*x)->passage < (*y)->passage ? -1 : 1;
+    return (*x)->start < (*y)->start ? -1 : (*x)->start > (*y)->start;
+}
+
+static size_t choose(const Question *q, const Sentence *sentences, size_t n, size_t max,
+                     const Sentence *chosen[MAX_QUOTES]) {
+    size_t n_chosen = 0;
+    uint64_t covered = 0;
+    if (max > MAX_QUOTES) max = MAX_QUOTES;
+    for (size_t i = 0; i < n && n_chosen < max; i++) {
+        const Sentence *s = &sentences[i];
+        double added = question_weight(q, s->match.terms & ~covered);
+        if (n_chosen &&
+            (added < NEW_SHARE * q->weight || s->score < NEAR_SCORE * sentences[0].score)) {
+            continue;
+        }
+        chosen[n_chosen++] = s;
+        covered |= s->match.terms;
+    }
+    if (n_chosen > 2) qsort(chosen + 1, n_chosen - 1, sizeof *chosen, compare_places);
+    return n_chosen;
+}
+
+/* ---- quoting ---- */
+
+/* The invariant: the stored text at the span is the quote, in the version that was searched. */
+static Status is_still_there(const AnswerJob *job, const FonteCitation *c, bool *ret, Err *err) {
+    AUTO_BUF Buf stored = BUF_NULL;
+    Status status = index_read(job->index, c->document, STORE_TEXT, c->start, c->end, &stored, err);
+    if (status == STATUS_NOT_FOUND) {
+        *ret = false;
+        return STATUS_OK;
+    }
+    TRY(status);
+    *ret = slice_equal(buf_slice(&stored), slice_of(c->quote));
+    return STATUS_OK;
+}
+
+static Status cite(const AnswerJob *job, const Sentence *s, Arena *arena, FonteCitation *ret,
+                   Err *err) {
+    const FontePassage *p = &job->passages->passages[s->passage];
+    *ret = (FonteCitation){
+        .passage = s->passage,
+        .document = p->document,
+        .version = p->version,
+        .title = p->title,
+        .url = p->url,
+        .date = p->date,
+        .start = p->start + s->start,
+        .end = p->start + s->end,
+        .quote = arena_string(arena, (Slice){ p->text + s->start, s->end - s->start }),
+    };
+    if (!ret->quote) return err_set(err, STATUS_NO_MEMORY, "out of memory for a quote");
+    Status status = index_origin_span(job->index, ret->document, ret->start, ret->end,
+                                      &ret->origin_start, &ret->origin_end, err);
+    if (status == STATUS_NOT_FOUND) {
+        ret->origin_start = ret->origin_end = FONTE_NO_OFFSET;
+        return STATUS_OK;
+    }
+    return status;
+}
+
+/* A quote may run over lines; in the answer it is one. */
+static void append_flowing(Buf *text, Slice quote) {
+    bool space = false;
+    for (size_t i = 0; i < quote.n; i++) {
+        if (quote.p[i] == '\n' || quote.p[i] == '\t' || quote.p[i] == ' ') {
+            space = true;
+            continue;
+        }
+        if (space) buf_append_byte(text, ' ');
+        space = false;
+        buf_append_byte(text, quote.p[i]);
+    }
+}
+
+static Status say(const AnswerJob *job, FonteCitation *c, Buf *text, Err *err) {
+    size_t before = text->n;
+    if (text->n) buf_append_byte(text, ' ');
+    append_flowing(text, slice_of(c->quote));
+    buf_printf(text, " [%zu]", c->n);
+    TRY(buf_status(text, err));
+    if (job->events->token) {
+        TRY(job->events->token(job->events->context, slice_skip(buf_slice(text), before)));
+    }
+    return job->events->citation ? job->events->citation(job->events->context, c) : STATUS_OK;
+}
+
+static Status compose(const AnswerJob *job, const Sentence *const *chosen, size_t n_chosen,
+                      Arena *arena, FonteAnswer *ret, Err *err) {
+    AUTO_BUF Buf text = BUF_NULL;
+    FonteCitation *citations = arena_alloc(arena, MAX_QUOTES, sizeof *citations);
+    if (!citations) return err_set(err, STATUS_NO_MEMORY, "out of memory for citations");
+    size_t n = 0;
+    for (size_t i = 0; i < n_chosen; i++) {
+        bool there;
+        TRY(cite(job, chosen[i], arena, &citations[n], err));
+        TRY(is_still_there(job, &citations[n], &there, err));
+        if (!there) continue;
+        citations[n].n = n + 1;
+        TRY(say(job, &citations[n], &text, err));
+        n++;
+    }
+    ret->text = arena_string(arena, buf_slice(&text));
+    if (!ret->text) return err_set(err, STATUS_NO_MEMORY, "out of memory for the answer");
+    ret->citations = citations;
+    ret->n_citations = n;
+    return STATUS_OK;
+}
+
+static void abstain(FonteAnswer *ret, const char *reason) {
+    ret->abstained = true;
+    ret->reason = reason;
+    ret->text = "";
+}
+
+static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err *err) {
+    CLEANUP(terms_free_cleanup) TextTerms *terms = text_terms_new();
+    if (!terms) return err_set(err, STATUS_NO_MEMORY, "out of memory for terms");
+    CLEANUP(question_cleanup) Question question = { 0 };
+    TRY(question_init(&question, job->index, terms, slice_of(job->query->text),
+                      job->passages->language, err));
+    Sentence *sentences;
+    size_t n;
+    TRY(sentence_rank(&question, terms, job->passages, arena, &sentences, &n, err));
+    ret->confidence = 0;
+    for (size_t i = 0; i < n; i++) ret->confidence = MAX(ret->confidence, sentences[i].confidence);
+    if (!n || ret->confidence < job->options->min_confidence) {
+        abstain(ret, "weak_support");
+        return STATUS_OK;
+    }
+    const Sentence *chosen[MAX_QUOTES];
+    size_t max = job->options->max_sentences;
+    size_t n_chosen = choose(&question, sentences, n, max, chosen);
+    TRY(compose(job, chosen, n_chosen, arena, ret, err));
+    /* every quoted document changed while the question was answered */
+    if (!ret->n_citations) abstain(ret, "documents_changed");
+    return STATUS_OK;
+}
+
+const Generator generator_extractive = { .name = "extractive", .generate = extract };
