@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@ static void make_folder(void) {
 }
 
 static void drop_folder(void) {
-    (void)!system("rm -rf -- /tmp/fonte-test-file-??????");
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf -- %s", folder);
+    cr_assert_eq(system(command), 0);
 }
 
 TestSuite(file, .init = make_folder, .fini = drop_folder);
