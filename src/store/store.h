@@ -25,15 +25,19 @@ typedef struct StoreTokenizer {
                    Status (*take)(void *context, Slice term, size_t start, size_t end,
                                   bool colocated),
                    void *context);
-    const char *id; /* "fonte-1": part of the schema; another id rebuilds the lexical index */
+    /* "fonte-1": part of the schema; opening for writing with another id rebuilds the lexical index
+     * (reading with another id is CONFLICT). Change it with everything that changes terms, versions
+     * of stemmers and dictionaries too: deleting a passage gives FTS5 its terms a second time. */
+    const char *id;
 } StoreTokenizer;
 
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
 
 typedef struct StoreOptions {
     const StoreTokenizer *tokenizer; /* static; borrowed for ever */
-    size_t cache_bytes;              /* SQLite's page cache (default 32 MiB) */
-    int busy_timeout_ms;             /* wait for another process's lock (default 5,000) */
+    size_t cache_bytes;              /* SQLite's page cache (0 = 32 MiB) */
+    size_t postings_bytes;           /* decoded postings kept for searches (0 = 32 MiB) */
+    int busy_timeout_ms;             /* wait for another process's lock (0 = 5,000) */
     bool synchronous_normal;         /* only for the test that shows that it loses documents */
 } StoreOptions;
 
@@ -44,6 +48,23 @@ Status store_open(const char *folder, StoreMode mode, const StoreOptions *option
                   Err *err) MUST_CHECK;
 Store *store_close(Store *store);
 
+/* ---- terms of a passage, made on any thread ---- */
+/* Counting terms is the dearer half of adding text, so it need not happen on the thread that
+ * writes: whoever prepares a document builds each passage's terms and hands the bytes to store_put.
+ * One StoreTerms per thread. NULL where there is no memory. */
+typedef struct StoreTerms StoreTerms;
+StoreTerms *store_terms_new(const StoreTokenizer *tokenizer) MUST_CHECK;
+StoreTerms *store_terms_free(StoreTerms *terms);
+/* Append the terms of one passage, as index/FORMAT.md has them, to ret: each once, with how often
+ * it stands in text plus STORE_TITLE_WEIGHT times how often it stands in title and heading. */
+Status store_terms_build(StoreTerms *terms, Slice title, Slice heading, Slice text,
+                         const char *language, Buf *ret, Err *err) MUST_CHECK;
+enum {
+    STORE_TITLE_WEIGHT = 2,     /* a word of the title or heading counts as so many of the text */
+    STORE_TERM_MAX_BYTES = 128, /* longer terms are cut, in documents as in questions */
+    STORE_QUESTION_TERMS = 128, /* different terms of a question that are looked at: the first */
+};
+
 /* ---- changes (STORE_WRITE; between begin and commit) ---- */
 Status store_begin(Store *store, Err *err) MUST_CHECK;
 Status store_commit(Store *store, Err *err) MUST_CHECK; /* durable on return */
@@ -53,12 +74,15 @@ typedef struct StorePassage {
     size_t start, end; /* bytes of the clean text */
     Slice heading;
     Slice vector; /* the embedder's bytes; may be empty while it is to be embedded later */
+    Slice terms;  /* from store_terms_build; empty = store_put makes them itself */
 } StorePassage;
 
 typedef struct StoreDocument {
+    Slice id; /* replace this document, which keeps its collection and key (NOT_FOUND where there is
+               * none); empty = the document of this collection and key */
     Slice collection;
-    Slice key; /* what makes it the same document in a new version: URL or path; "" = its hash */
-    Hash version;
+    Slice key;    /* what makes it the same document in a new version: URL or path; "" = its hash */
+    Hash version; /* SHA-256 of origin, or of text where origin is empty */
     Slice title, url, date, language, source, format;
     Slice text;
     Slice origin; /* n == 0: equal to text */
@@ -126,10 +150,14 @@ typedef struct StoreHit {
 } StoreHit;
 
 /* Best k passages for the question by BM25 over its terms (OR; the tokenizer drops what carries no
- * meaning). Text is data: it is never parsed as an FTS5 query. Ties go to the smaller id. */
+ * meaning; of colocated terms the last, the stem, is the term and the others are a small bonus).
+ * Text is data: it is never parsed as an FTS5 query. Ties go to the smaller id. Statistics are
+ * those of the scope, so that no score tells of another collection. Not between begin and commit.
+ */
 Status store_lexical(Store *store, Slice question, const char *language, const StoreScope *scope,
                      size_t k, Arena *arena, StoreHit **ret, size_t *ret_n, Err *err) MUST_CHECK;
-/* In how many passages each term stands, as the lexical index has it. */
+/* In how many passages each term stands, as the lexical index has it. Not between begin and commit.
+ */
 Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df,
                          Err *err) MUST_CHECK;
 /* The ids of the passages in scope, ascending, appended: for filtering vectors. STATUS_UNCHANGED,
