@@ -1,0 +1,43 @@
+#pragma once
+/* What every benchmark prints: figures with median, least and greatest of several repetitions, and
+ * the machine they were measured on.
+ * Threads: one owner at a time. */
+#include <fonte/status.h>
+#include <stdbool.h>
+
+enum { BENCH_MAX_FIGURES = 32, BENCH_MAX_REPEATS = 100 };
+
+typedef struct BenchFigure {
+    char name[48];
+    const char *unit; /* literal */
+    double values[BENCH_MAX_REPEATS];
+    int n;
+} BenchFigure;
+
+typedef struct BenchReport {
+    BenchFigure figures[BENCH_MAX_FIGURES];
+    int n;
+} BenchReport;
+
+/* Add one measured value to the figure of that name (made where it is new). */
+void bench_add(BenchReport *report, const char *name, const char *unit, double value);
+/* {"machine":…,"figures":{"NAME":{"median","min","max","unit"}}} or a table for people. */
+void bench_print(BenchReport *report, bool json);
+
+typedef struct BenchOptions {
+    size_t megabytes;  /* ingest: of text */
+    size_t n_passages; /* search */
+    int clients;       /* search */
+    int requests;      /* search: per client and repetition */
+    int repeats;
+    bool keep_quiet; /* no progress on standard error */
+} BenchOptions;
+
+/* Read, split, index, embed and commit plain text: MB/s, and the process's memory. */
+FonteStatus bench_ingest(const BenchOptions *options, BenchReport *ret, FonteError *error);
+/* A fonted of our own over an index of n_passages: searches over the socket, and its start. */
+FonteStatus bench_search(const BenchOptions *options, BenchReport *ret, FonteError *error);
+
+double bench_now_s(void);
+/* Peak resident memory of a process (0 = this one) in MB; 0 where it cannot be read. */
+double bench_peak_mb(int pid);
