@@ -2,6 +2,7 @@
  * Messages are cut at a whole UTF-8 character and stripped of control characters: they may carry
  * text from files and end up on a terminal or in the journal. */
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,8 +58,13 @@ static void text_clean(char *text) {
         size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
         if (n - (start - 1) < need) text[start - 1] = '\0';
     }
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7F) *p = ' ';
+    uint32_t c;
+    for (Slice rest = slice_of(text); rest.n;) {
+        char *p = text + (rest.p - text);
+        size_t length = utf8_decode(rest, &c);
+        if (!length) *p = '?'; /* names and texts from files may be any bytes */
+        if (length == 1 && (c < 0x20 || c == 0x7F)) *p = ' ';
+        rest = slice_skip(rest, length ? length : 1);
     }
 }
 

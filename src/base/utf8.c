@@ -56,6 +56,20 @@ size_t utf8_valid_length(Slice s) {
     return i;
 }
 
+bool utf8_is_partial(Slice s) {
+    /* Valid with some continuation: a second byte of 0x80..0xBF is narrowed by four leads only, so
+     * these two values cover every case. */
+    uint32_t c;
+    char whole[4] = { 0 };
+    if (!s.n || s.n > 3 || utf8_decode(s, &c)) return false;
+    for (int fill = 0; fill < 2; fill++) {
+        memset(whole, fill ? 0xBF : 0x80, sizeof(whole));
+        memcpy(whole, s.p, s.n);
+        if (utf8_decode((Slice){ whole, 4 }, &c) > s.n) return true;
+    }
+    return false;
+}
+
 size_t utf8_count(Slice s) {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) n += ((unsigned char)s.p[i] & 0xC0) != 0x80;

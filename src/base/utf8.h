@@ -11,6 +11,8 @@ size_t utf8_decode(Slice s, uint32_t *ret_char);
 size_t utf8_encode(uint32_t character, char out[4]);
 /* Offset of the first byte that is not part of a valid character; s.n where all is valid. */
 size_t utf8_valid_length(Slice s);
+/* Whether s (1-3 bytes) is the beginning of a valid character, but not yet a whole one. */
+bool utf8_is_partial(Slice s);
 /* Number of characters in valid UTF-8. */
 size_t utf8_count(Slice s);
 /* Largest n <= limit at which valid UTF-8 can be cut between characters. */

@@ -31,3 +31,16 @@ Test(utf8, counts_and_cuts_between_characters) {
     cr_assert_eq(utf8_floor(s, 4), 3);
     cr_assert_eq(utf8_floor(s, 99), 5);
 }
+
+Test(utf8, knows_the_beginning_of_a_character) {
+    static const char *const partial[] = { "\xC3",         "\xE2", "\xE2\x82", "\xF0\x9F",
+                                           "\xF0\x9F\x98", "\xE0", "\xE0\xA0", "\xED\x9F",
+                                           "\xF4\x8F",     "\xF0" };
+    static const char *const not_so[] = { "",         "a",        "\xC3\xA9", "\x80",     "\xC0",
+                                          "\xE0\x80", "\xED\xA0", "\xF4\x90", "\xF0\x80", "\xFF",
+                                          "\xE2\x41", "\xC3z",    "az" };
+    for (size_t i = 0; i < sizeof partial / sizeof *partial; i++)
+        cr_assert(utf8_is_partial(slice_of(partial[i])), "%zu", i);
+    for (size_t i = 0; i < sizeof not_so / sizeof *not_so; i++)
+        cr_assert_not(utf8_is_partial(slice_of(not_so[i])), "%zu", i);
+}
