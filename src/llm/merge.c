@@ -99,8 +99,11 @@ static size_t merge_short(const MergeTable *table, uint32_t *symbols, size_t n) 
 
 #define NODE_NONE UINT32_MAX
 
-typedef struct Node { /* of a bucket's list; the newest first */
-    uint32_t position, next;
+enum { NODE_POSITIONS = 14 };
+
+typedef struct Node { /* of a bucket's list, the newest first: a cache line of positions */
+    uint32_t next, n;
+    uint32_t positions[NODE_POSITIONS];
 } Node;
 
 typedef struct Symbol {
@@ -139,17 +142,22 @@ void merger_deinit(Merger *merger) {
 }
 
 static bool bucket_put(MergeLong *s, uint32_t rank, uint32_t position) {
-    uint32_t node = s->free_node;
-    if (node != NODE_NONE) {
-        s->free_node = s->nodes[node].next;
-    } else {
-        if (!mem_grow((void **)&s->nodes, &s->nodes_capacity, s->n_nodes + 1, sizeof(Node)))
-            return false;
-        node = (uint32_t)s->n_nodes++;
+    uint32_t node = s->heads[rank];
+    if (node == NODE_NONE || s->nodes[node].n == NODE_POSITIONS) {
+        node = s->free_node;
+        if (node != NODE_NONE) {
+            s->free_node = s->nodes[node].next;
+        } else {
+            if (!mem_grow((void **)&s->nodes, &s->nodes_capacity, s->n_nodes + 1, sizeof(Node)))
+                return false;
+            node = (uint32_t)s->n_nodes++;
+        }
+        s->nodes[node].n = 0;
+        s->nodes[node].next = s->heads[rank];
+        s->heads[rank] = node;
+        s->used[rank / 64] |= 1ull << rank % 64;
     }
-    s->nodes[node] = (Node){ position, s->heads[rank] };
-    s->heads[rank] = node;
-    s->used[rank / 64] |= 1ull << rank % 64;
+    s->nodes[node].positions[s->nodes[node].n++] = position;
     return true;
 }
 
@@ -183,15 +191,15 @@ static int compare_positions(const void *a, const void *b) {
 /* Move a bucket into s->batch, sorted, its nodes back to the free ones. */
 static bool bucket_take(MergeLong *s, uint32_t rank, size_t *ret_n) {
     size_t n = 0;
-    for (uint32_t node = s->heads[rank]; node != NODE_NONE; node = s->nodes[node].next) n++;
+    for (uint32_t node = s->heads[rank]; node != NODE_NONE; node = s->nodes[node].next)
+        n += s->nodes[node].n;
     if (!mem_grow((void **)&s->batch, &s->batch_capacity, n, sizeof(*s->batch))) return false;
-    size_t at = n;
-    bool sorted = true;
     uint32_t last = NODE_NONE;
-    for (uint32_t node = s->heads[rank]; node != NODE_NONE;
-         last = node, node = s->nodes[node].next) {
-        s->batch[--at] = s->nodes[node].position;
-        if (at + 1 < n && s->batch[at] > s->batch[at + 1]) sorted = false;
+    size_t at = n;
+    for (uint32_t node = s->heads[rank]; node != NODE_NONE; node = s->nodes[node].next) {
+        at -= s->nodes[node].n;
+        memcpy(s->batch + at, s->nodes[node].positions, s->nodes[node].n * sizeof(*s->batch));
+        last = node;
     }
     if (last != NODE_NONE) {
         s->nodes[last].next = s->free_node;
@@ -199,6 +207,8 @@ static bool bucket_take(MergeLong *s, uint32_t rank, size_t *ret_n) {
     }
     s->heads[rank] = NODE_NONE;
     s->used[rank / 64] &= ~(1ull << rank % 64);
+    bool sorted = true;
+    for (size_t i = 1; i < n && sorted; i++) sorted = s->batch[i - 1] <= s->batch[i];
     if (!sorted) qsort(s->batch, n, sizeof(*s->batch), compare_positions);
     *ret_n = n;
     return true;
@@ -246,10 +256,13 @@ static bool long_prepare(MergeLong *s, const MergeTable *table, size_t n) {
     return mem_grow((void **)&s->symbols, &s->symbols_capacity, n, sizeof(Symbol));
 }
 
+enum { AHEAD = 12 }; /* positions of a rank lie far apart in a long word */
+
 static bool work_off_rank(MergeLong *s, const MergeTable *table, uint32_t rank) {
     size_t n;
     if (!bucket_take(s, rank, &n)) return false;
     for (size_t i = 0; i < n || s->n_urgent;) {
+        if (i + AHEAD < n) __builtin_prefetch(&s->symbols[s->batch[i + AHEAD]]);
         bool first = s->n_urgent && (i == n || s->urgent[0] < ((uint64_t)rank << 32 | s->batch[i]));
         uint64_t key = first ? urgent_take(s) : (uint64_t)rank << 32 | s->batch[i++];
         if (!merge_at(s, table, (uint32_t)key, (uint32_t)(key >> 32), rank)) return false;
