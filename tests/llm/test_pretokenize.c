@@ -39,7 +39,7 @@ Test(pretokenize, llama3_words) {
     check(LLAMA3, "we|'LL| |12| x|=|1|.\n\n|next|\r\n\r\n|  | end|  ");
     check(LLAMA3, "\tif|\n\n   \n|  | (|a|)\n|b");
     check(LLAMA3, "123|456|7| |\xC2\xBD|x");
-    check(LLAMA3, "(foo|.bar|->|baz|)|$|5|'");
+    check(LLAMA3, "(foo|.bar|->|baz|)$|5|'");
     check(LLAMA3, "\xC2\xA0word|\xC2\xA0|\xE2\x80\x83x|\r|y");
 }
 
