@@ -1,0 +1,269 @@
+/* One pass over the text: runs of letters and digits become words, runs of scripts without spaces
+ * become character n-grams. Most text is ASCII and most words are frequent: ASCII is folded by a
+ * table, and stems come from a direct-mapped cache before libstemmer is asked.
+ * Numbers: grouping marks go and the decimal mark becomes '.', so that "1.128", "1,128" and "1128"
+ * are one term in any language. Apostrophes part words: elided articles (l', dell', qu') are
+ * function words of their language then, and need no rule of their own. */
+#include "text/terms.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "text/fold.h"
+#include "text/script.h"
+#include "text/stopwords.h"
+
+#include <libstemmer.h>
+
+/* name in libstemmer */
+static const struct {
+    char language[4];
+    const char *algorithm;
+} stemmers[] = {
+    { "it", "italian" },   { "en", "english" },    { "es", "spanish" },   { "fr", "french" },
+    { "de", "german" },    { "pt", "portuguese" }, { "ro", "romanian" },  { "nl", "dutch" },
+    { "tr", "turkish" },   { "ru", "russian" },    { "el", "greek" },     { "ar", "arabic" },
+    { "hi", "hindi" },     { "ca", "catalan" },    { "da", "danish" },    { "fi", "finnish" },
+    { "hu", "hungarian" }, { "id", "indonesian" }, { "ga", "irish" },     { "lt", "lithuanian" },
+    { "ne", "nepali" },    { "no", "norwegian" },  { "nb", "norwegian" }, { "sr", "serbian" },
+    { "sv", "swedish" },   { "ta", "tamil" },      { "yi", "yiddish" },   { "eu", "basque" },
+    { "hy", "armenian" },
+};
+enum { N_STEMMERS = N_ELEMENTS(stemmers), CACHE_SLOTS = 8192, CACHE_BYTES = 27 };
+
+typedef struct CacheSlot {
+    char word[CACHE_BYTES], stem[CACHE_BYTES]; /* word with accents -> stem without */
+    uint8_t n_word, n_stem, stemmer;           /* n_word 0: free */
+} CacheSlot;
+
+struct TextTerms {
+    struct sb_stemmer *opened[N_STEMMERS];
+    bool tried[N_STEMMERS];
+    CacheSlot cache[CACHE_SLOTS];
+};
+
+TextTerms *text_terms_new(void) {
+    return mem_alloc(1, sizeof(TextTerms));
+}
+
+TextTerms *text_terms_free(TextTerms *terms) {
+    if (!terms) return NULL;
+    for (size_t i = 0; i < N_STEMMERS; i++) sb_stemmer_delete(terms->opened[i]);
+    free(terms);
+    return NULL;
+}
+
+typedef struct Scan {
+    TextTerms *terms;
+    Slice text;
+    size_t at;
+    unsigned kinds;
+    int stemmer; /* index, -1: none */
+    uint32_t stop_bit;
+    Status (*take)(void *context, const Term *term);
+    void *context;
+} Scan;
+
+/* ASCII: 0 not in a word, 1 letter, 2 digit, 3 beyond ASCII; the letter in lower case. */
+static const unsigned char ascii_class[256] = {
+    ['0' ... '9'] = 2, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, [0x80 ... 0xFF] = 3
+};
+
+static int stemmer_of(TextTerms *terms, const char *language) {
+    for (size_t i = 0; i < N_STEMMERS; i++) {
+        if (strcmp(stemmers[i].language, language) != 0) continue;
+        if (!terms->tried[i]) {
+            terms->tried[i] = true;
+            terms->opened[i] = sb_stemmer_new(stemmers[i].algorithm, "UTF_8");
+        }
+        return terms->opened[i] ? (int)i : -1;
+    }
+    return -1;
+}
+
+/* The stem of a word, folded without accents; a view into the cache or into buffer. */
+static Slice stem_of(Scan *scan, Slice lower, char buffer[FOLD_BYTES + 8]) {
+    struct sb_stemmer *stemmer = scan->terms->opened[scan->stemmer];
+    CacheSlot *slot = NULL;
+    if (lower.n <= CACHE_BYTES) {
+        uint64_t hash = hash_mix64(lower, (uint64_t)scan->stemmer);
+        slot = &scan->terms->cache[hash % CACHE_SLOTS];
+        if (slot->n_word == lower.n && slot->stemmer == scan->stemmer &&
+            memcmp(slot->word, lower.p, lower.n) == 0)
+            return (Slice){ slot->stem, slot->n_stem };
+    }
+    const sb_symbol *stem = sb_stemmer_stem(stemmer, (const sb_symbol *)lower.p, (int)lower.n);
+    if (!stem) return SLICE_NULL; /* no memory: the word itself is still a term */
+    size_t n =
+        fold_plain((Slice){ (const char *)stem, (size_t)sb_stemmer_length(stemmer) }, buffer);
+    if (slot && n <= CACHE_BYTES) {
+        memcpy(slot->word, lower.p, lower.n);
+        memcpy(slot->stem, buffer, n);
+        slot->n_word = (uint8_t)lower.n;
+        slot->n_stem = (uint8_t)n;
+        slot->stemmer = (uint8_t)scan->stemmer;
+    }
+    return (Slice){ buffer, n };
+}
+
+static Status give_word(Scan *scan, const FoldWord *word, size_t start, size_t end, bool number) {
+    Term term = { { word->plain, word->n_plain }, start, end, TERM_WORD, false };
+    if (!word->n_plain) return STATUS_OK;
+    term.is_stop = !number && scan->stop_bit && (stopword_mask(term.text) & scan->stop_bit) != 0;
+    if (scan->kinds & TERM_WORD) TRY(scan->take(scan->context, &term));
+    if (!(scan->kinds & TERM_STEM) || scan->stemmer < 0 || number) return STATUS_OK;
+    char buffer[FOLD_BYTES + 8];
+    Slice stem = stem_of(scan, (Slice){ word->lower, word->n_lower }, buffer);
+    if (!stem.n || slice_equal(stem, term.text)) return STATUS_OK;
+    term.text = stem;
+    term.kind = TERM_STEM;
+    return scan->take(scan->context, &term);
+}
+
+static bool digit_at(Slice s, size_t at) {
+    return at < s.n && s.p[at] >= '0' && s.p[at] <= '9';
+}
+
+/* Digits of the run at `at`. */
+static size_t digits_at(Slice s, size_t at) {
+    size_t n = 0;
+    while (digit_at(s, at + n)) n++;
+    return n;
+}
+
+/* In a number at a '.' or ',' (or a group's blank) before digits: what is written for it: nothing
+ * within "1.128.000", '.' in "3,5" and "1.2.3"; SIZE_MAX: the number ends here. */
+static size_t number_mark(Slice s, size_t at, size_t digits_before, char ret[1]) {
+    if (at >= s.n || (s.p[at] != '.' && s.p[at] != ',') || !digit_at(s, at + 1)) return SIZE_MAX;
+    bool group = digits_before <= 3 && digits_at(s, at + 1) == 3;
+    ret[0] = '.';
+    return group ? 0 : 1;
+}
+
+/* The word at scan->at, which is a letter or digit; moves behind it. */
+static Status scan_word(Scan *scan) {
+    Slice s = scan->text;
+    size_t start = scan->at, i = start, end = start, digits = 0;
+    FoldWord word;
+    word.n_lower = word.n_plain = 0;
+    bool number = true;
+    for (;;) {
+        unsigned char a = i < s.n ? (unsigned char)s.p[i] : 0;
+        unsigned class = ascii_class[a];
+        if (class == 1 || class == 2) {
+            fold_append_ascii(&word, class == 1 ? (char)(a | 0x20) : (char)a);
+            number = number && class == 2;
+            digits = class == 2 ? digits + 1 : 0;
+            end = ++i;
+            continue;
+        }
+        if (class == 3) {
+            uint32_t c = 0;
+            size_t n = utf8_decode(slice_skip(s, i), &c);
+            FoldClass fold = n ? fold_class(c) : FOLD_NONE;
+            if (fold == FOLD_NONE || fold == FOLD_UNSPACED) break;
+            i += n;
+            number = number && fold == FOLD_DIGIT;
+            digits = 0;
+            if (fold == FOLD_IGNORED) continue;
+            fold_append(&word, c);
+            end = i;
+            continue;
+        }
+        char mark[1];
+        size_t n = number && digits ? number_mark(s, i, digits, mark) : SIZE_MAX;
+        if (n == SIZE_MAX) break;
+        if (n) fold_append_ascii(&word, mark[0]);
+        digits = 0;
+        i++;
+    }
+    scan->at = i;
+    return give_word(scan, &word, start, end, number);
+}
+
+/* --- scripts without spaces ------------------------------------------------------------------- */
+
+/* A folded character of a run. */
+typedef struct GramChar {
+    char text[8];
+    size_t n, start, end;
+} GramChar;
+
+static Status give_gram(Scan *scan, const GramChar *first, size_t n) {
+    char text[8 * 3];
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(text + bytes, first[i].text, first[i].n);
+        bytes += first[i].n;
+    }
+    Term term = { { text, bytes }, first[0].start, first[n - 1].end, TERM_GRAM, false };
+    return bytes ? scan->take(scan->context, &term) : STATUS_OK;
+}
+
+/* Chinese and Japanese: every character and every pair. Thai, Lao, Khmer, Burmese, whose letters
+ * are of an alphabet: every three (all of it where it is shorter). */
+static Status scan_unspaced(Scan *scan) {
+    Slice s = scan->text;
+    GramChar window[3];
+    size_t n = 0, given = 0;
+    bool ideographs = false;
+    while (scan->at < s.n) {
+        uint32_t c;
+        size_t bytes = utf8_decode(slice_skip(s, scan->at), &c);
+        if (!bytes || fold_class(c) != FOLD_UNSPACED) break;
+        bool ideograph = script_is_han(c) || script_is_kana(c);
+        if (n && ideograph != ideographs) break;
+        ideographs = ideograph;
+        size_t width = ideographs ? 2 : 3;
+        if (n == width) {
+            memmove(window, window + 1, (width - 1) * sizeof *window);
+            n--;
+        }
+        FoldWord folded;
+        folded.n_lower = folded.n_plain = 0;
+        fold_append(&folded, c);
+        GramChar *last = &window[n++];
+        last->n = MIN(folded.n_plain, sizeof last->text);
+        memcpy(last->text, folded.plain, last->n);
+        last->start = scan->at;
+        last->end = scan->at += bytes;
+        if (!(scan->kinds & TERM_GRAM)) continue;
+        if (ideographs) TRY(give_gram(scan, last, 1));
+        if (n == width) {
+            TRY(give_gram(scan, window, width));
+            given++;
+        }
+    }
+    if (!given && n && !ideographs && (scan->kinds & TERM_GRAM)) return give_gram(scan, window, n);
+    return STATUS_OK;
+}
+
+Status text_terms_each(TextTerms *terms, Slice text, const char *language, unsigned kinds,
+                       Status (*take)(void *context, const Term *term), void *context) {
+    Scan scan = { .terms = terms,
+                  .text = text,
+                  .kinds = kinds,
+                  .stemmer = kinds & TERM_STEM ? stemmer_of(terms, language) : -1,
+                  .stop_bit = stopword_bit(language),
+                  .take = take,
+                  .context = context };
+    while (scan.at < text.n) {
+        unsigned class = ascii_class[(unsigned char)text.p[scan.at]];
+        if (class == 0) {
+            scan.at++;
+        } else if (class < 3) {
+            TRY(scan_word(&scan));
+        } else {
+            uint32_t c = 0;
+            size_t n = utf8_decode(slice_skip(text, scan.at), &c);
+            FoldClass fold = n ? fold_class(c) : FOLD_NONE;
+            if (fold == FOLD_UNSPACED)
+                TRY(scan_unspaced(&scan));
+            else if (fold == FOLD_LETTER || fold == FOLD_DIGIT)
+                TRY(scan_word(&scan));
+            else
+                scan.at += n ? n : 1;
+        }
+    }
+    return STATUS_OK;
+}
