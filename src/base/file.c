@@ -33,16 +33,6 @@ Status file_read(const char *path, size_t max_bytes, Buf *ret, Err *err) {
     }
 }
 
-static Status write_all(int fd, const char *path, Slice s, Err *err) {
-    while (s.n) {
-        ssize_t n = write(fd, s.p, s.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "%s", path);
-        s = slice_skip(s, (size_t)n);
-    }
-    return STATUS_OK;
-}
-
 static Status fsync_folder_of(const char *path, Err *err) {
     const char *slash = strrchr(path, '/');
     AUTO_FREE char *folder =
@@ -53,22 +43,56 @@ static Status fsync_folder_of(const char *path, Err *err) {
     return STATUS_OK;
 }
 
-static Status write_and_rename(const char *path, const char *beside, const Slice *pieces,
-                               size_t n_pieces, Err *err) {
-    CLEANUP(close_cleanup) int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return err_set_errno(err, errno, "%s", beside);
-    for (size_t i = 0; i < n_pieces; i++) TRY(write_all(fd, beside, pieces[i], err));
-    if (fsync(fd) != 0) return err_set_errno(err, errno, "%s: fsync", beside);
-    if (rename(beside, path) != 0) return err_set_errno(err, errno, "%s", path);
-    return fsync_folder_of(path, err);
+typedef struct Pieces {
+    const Slice *pieces;
+    size_t n;
+} Pieces;
+
+static Status write_pieces(void *context, FILE *file, Err *err) {
+    const Pieces *p = context;
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->pieces[i].n && fwrite(p->pieces[i].p, 1, p->pieces[i].n, file) != p->pieces[i].n) {
+            return err_set_errno(err, errno, "write");
+        }
+    }
+    return STATUS_OK;
 }
 
 Status file_replace(const char *path, const Slice *pieces, size_t n_pieces, Err *err) {
+    return file_replace_by(path, write_pieces, &(Pieces){ pieces, n_pieces }, err);
+}
+
+static Status write_and_sync(const char *beside, FILE *file,
+                             Status (*write)(void *context, FILE *file, Err *err), void *context,
+                             Err *err) {
+    Status status = write(context, file, err);
+    if (status != STATUS_OK) return err_prefix(err, status, "%s", beside);
+    if (fflush(file) != 0) return err_set_errno(err, errno, "%s", beside);
+    if (fsync(fileno(file)) != 0) return err_set_errno(err, errno, "%s: fsync", beside);
+    return STATUS_OK;
+}
+
+Status file_replace_by(const char *path, Status (*write)(void *context, FILE *file, Err *err),
+                       void *context, Err *err) {
     AUTO_BUF Buf beside = BUF_NULL;
     buf_printf(&beside, "%s.new", path);
     TRY(buf_status(&beside, err));
-    Status status = write_and_rename(path, beside.p, pieces, n_pieces, err);
-    if (status != STATUS_OK) unlink(beside.p);
+    int fd = open(beside.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return err_set_errno(err, errno, "%s", beside.p);
+    FILE *file = fdopen(fd, "wb");
+    if (!file) {
+        close(fd);
+        return err_set_errno(err, ENOMEM, "%s", beside.p);
+    }
+    Status status = write_and_sync(beside.p, file, write, context, err);
+    if (fclose(file) != 0 && status == STATUS_OK) {
+        status = err_set_errno(err, errno, "%s", beside.p);
+    }
+    if (status == STATUS_OK && rename(beside.p, path) != 0) {
+        status = err_set_errno(err, errno, "%s", path);
+    }
+    if (status == STATUS_OK) return fsync_folder_of(path, err);
+    unlink(beside.p);
     return status;
 }
 
