@@ -11,7 +11,7 @@ enum { LANGUAGE_MAX_BYTES = 35 }; /* RFC 5646, section 4.4.1 */
 /* ---- ids ---- */
 
 /* The first 130 bits of SHA-256(collection NUL key) in Crockford's base32, lower case. */
-static Status public_id(Slice collection, Slice key, char ret[STORE_ID_BYTES], Err *err) {
+Status store_document_id(Slice collection, Slice key, char ret[STORE_ID_BYTES], Err *err) {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     Slice pieces[] = { collection, { "\0", 1 }, key };
     Hash hash;
@@ -235,7 +235,7 @@ static Status place_of(Store *store, const StoreDocument *d, Place *place, Err *
         hash_hex(&d->version, place->key_hex);
         place->key = slice_of(place->key_hex);
     }
-    TRY(public_id(place->collection, place->key, place->id, err));
+    TRY(store_document_id(place->collection, place->key, place->id, err));
     Status status = place_by_id(store, place, err);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
     TRY(status);

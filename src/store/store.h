@@ -113,6 +113,9 @@ Status store_put(Store *store, const StoreDocument *document, StorePut *ret, Sto
 Status store_delete(Store *store, const char *id, StoreIds *removed, Err *err) MUST_CHECK;
 
 /* ---- documents ---- */
+/* The id that a document of this collection and key (not "") has or would have. Touches no file. */
+Status store_document_id(Slice collection, Slice key, char ret[STORE_ID_BYTES],
+                         Err *err) MUST_CHECK;
 /* Metadata, a view into the arena. NOT_FOUND. */
 Status store_document(Store *store, const char *id, Arena *arena, FonteDocument *ret,
                       Err *err) MUST_CHECK;

@@ -2,6 +2,7 @@
 /* What the readers share: the builder of a clean text with its offset map, and what stands around
  * one input while it is read. Not for other rooms.
  * Threads: one owner at a time, but for the pure functions, which any thread may call. */
+#include "text/date.h"
 #include "text/reader.h"
 
 /* --- the offset map (map.c) ----------------------------------------------------------------- */
@@ -120,11 +121,6 @@ Status charset_decode(Slice input, Slice declared, Arena *arena, Slice *ret_text
 /* A character reference at the beginning of s ("&egrave;", "&#232;", "&#xE8;"): its UTF-8 in out
  * and the bytes it takes; 0 where there is none. Named ones are those of HTML 4 and XML. */
 size_t entity_decode(Slice s, char out[8], size_t *ret_n);
-
-/* ISO 8601 from what people and programs write (date.c): ISO itself, RFC 822, "18 July 2023",
- * "18 luglio 2023", "July 18, 2023", 2023/07/18. false where it is not a date. */
-enum { DATE_BYTES = 24 };
-bool date_parse(Slice s, char ret[DATE_BYTES]);
 
 /* Markdown text of one block (markdown_inline.c): block holds its lines, pieces say where each
  * stands in the source. Emphasis, links, code marks, tags and comments go, their text stays. */
