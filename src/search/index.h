@@ -8,6 +8,20 @@
 
 typedef struct Index Index;
 
+/* Limits; over them is TOO_LARGE or INVALID, with the field as the error's param. What a document
+ * says of itself is cut to them instead. */
+enum {
+    INDEX_COLLECTION_MAX_BYTES = 64,
+    INDEX_TITLE_MAX_BYTES = 1024,
+    INDEX_URL_MAX_BYTES = 4096,
+    INDEX_SOURCE_MAX_BYTES = 256,
+    INDEX_NAME_MAX_BYTES = 4096,
+    INDEX_QUESTION_MAX_BYTES = 16384,
+    INDEX_MAX_PASSAGES = 1000, /* k */
+    INDEX_PASSAGE_WORDS_MIN = 8,
+    INDEX_PASSAGE_WORDS_MAX = 2000,
+};
+
 typedef struct IndexOptions {
     const char *embedder;     /* NULL = default ("hash-...") */
     size_t max_passage_words; /* default 200 */
@@ -26,7 +40,12 @@ Status index_open(const char *folder, const IndexOptions *options,
 /* Writes the snapshot where it is old, and closes. */
 Index *index_close(Index *index);
 
-/* One input: a file's bytes and what is known beside them. All but bytes may be empty. What is
+/* What makes two inputs versions of one document: the id that is given, else the URL (given, or the
+ * document's own), else nothing but its bytes. An input with several documents (JSON Lines, feeds)
+ * gives each the key of its own URL; those without one are numbered parts of the input's URL
+ * ("file.jsonl#3"): adding the file again replaces what changed, and parts that it no longer has
+ * are removed. Documents with a URL of their own stay when a feed drops them.
+ * One input: a file's bytes and what is known beside them. All but bytes may be empty. What is
  * given here wins over what the document says of itself. */
 typedef struct IndexInput {
     Slice bytes;

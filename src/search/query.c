@@ -1,0 +1,297 @@
+/* A search: both lists, fused, then only as many passages read as are wanted. Filters act inside
+ * both lists, before anything is ranked: the lexical one takes the scope, the vectors get it as a
+ * bitmap of ids. Passages that repeat one that is ranked higher are folded into it.
+ *
+ * The vectors in memory may be a moment ahead of or behind this connection's snapshot: ids that the
+ * store no longer has (or has not yet) are left out when passages are read. */
+#include "search/index_internal.h"
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "search/fuse.h"
+
+#include <string.h>
+
+enum { K_DEFAULT = 8, MIN_CANDIDATES = 100, CANDIDATES_PER_PASSAGE = 4 };
+
+typedef struct Passages {
+    FontePassages list; /* first: what the caller holds */
+    Arena arena;
+} Passages;
+
+FontePassages *index_passages_free(FontePassages *passages) {
+    if (!passages) return NULL;
+    Passages *own = (Passages *)passages;
+    arena_deinit(&own->arena);
+    free(own);
+    return NULL;
+}
+
+/* One search on its way. */
+typedef struct Search {
+    Index *index;
+    Store *reader;
+    const FonteQuery *query;
+    Slice question;
+    size_t k, n_candidates;
+    char language[LANGUAGE_BYTES];
+    StoreScope scope;
+    bool (*cancelled)(void *context);
+    void *context;
+    Arena arena; /* dies with the search */
+
+    StoreHit *lexical;
+    size_t n_lexical;
+    VectorsHit *vector;
+    size_t n_vector;
+    FusedHit *fused;
+    size_t n_fused;
+    Passages *result;
+} Search;
+
+static Status check_cancelled(const Search *s, Err *err) {
+    if (!s->cancelled || !s->cancelled(s->context)) return STATUS_OK;
+    return err_set(err, STATUS_CANCELLED, "the search was cancelled");
+}
+
+static double ms_since(int64_t start_us) {
+    return (double)(clock_us() - start_us) / 1000.0;
+}
+
+static Status no_memory(Err *err) {
+    return err_set(err, STATUS_NO_MEMORY, "out of memory for a search");
+}
+
+/* ---- the question ---- */
+
+static Status check_query(const FonteQuery *query, Search *s, Err *err) {
+    size_t n = query->text ? strnlen(query->text, INDEX_QUESTION_MAX_BYTES + 1) : 0;
+    if (n > INDEX_QUESTION_MAX_BYTES) {
+        return err_set_param(err, STATUS_TOO_LARGE, "question",
+                             "the question is longer than %d bytes", INDEX_QUESTION_MAX_BYTES);
+    }
+    s->question = slice_trim((Slice){ query->text, n });
+    if (s->question.n == 0) {
+        return err_set_param(err, STATUS_INVALID, "question", "the question is empty");
+    }
+    if (utf8_valid_length(s->question) != s->question.n) {
+        return err_set_param(err, STATUS_INVALID, "question", "the question is not UTF-8");
+    }
+    if (query->k > INDEX_MAX_PASSAGES) {
+        return err_set_param(err, STATUS_TOO_LARGE, "k", "more than %d passages are not given",
+                             INDEX_MAX_PASSAGES);
+    }
+    s->query = query;
+    s->k = query->k ? query->k : K_DEFAULT;
+    s->n_candidates = MAX(MIN_CANDIDATES, s->k * CANDIDATES_PER_PASSAGE);
+    s->scope.filters = query->filters;
+    return index_check_collection(query->collection, &s->scope.collection, err);
+}
+
+/* The language that is said, else guessed. */
+static Status find_language(Search *s, Err *err) {
+    const char *given = s->query->language;
+    if (!given || !given[0]) {
+        language_guess(s->question, "", s->language);
+        return STATUS_OK;
+    }
+    language_parse(slice_of(given), s->language);
+    if (s->language[0]) return STATUS_OK;
+    return err_set_param(err, STATUS_INVALID, "language", "\"%.32s\" is no language", given);
+}
+
+/* ---- the two lists ---- */
+
+static Status search_lexical(Search *s, Err *err) {
+    int64_t start = clock_us();
+    TRY(store_lexical(s->reader, s->question, s->language, &s->scope, s->n_candidates, &s->arena,
+                      &s->lexical, &s->n_lexical, err));
+    s->result->list.times.lexical_ms = ms_since(start);
+    return STATUS_OK;
+}
+
+static Status scope_bitmap(Search *s, VectorsScope *ret, Err *err) {
+    StoreIds ids = { 0 };
+    Status status = store_scope_ids(s->reader, &s->scope, &ids, err);
+    if (status == STATUS_UNCHANGED)
+        status = STATUS_OK; /* all: no bitmap */
+    else if (status == STATUS_OK) {
+        size_t n_bytes = ids.n ? (size_t)(ids.ids[ids.n - 1] / 8 + 1) : 1;
+        uint8_t *bitmap = arena_alloc(&s->arena, n_bytes, 1);
+        if (!bitmap) status = no_memory(err);
+        for (size_t i = 0; bitmap && i < ids.n; i++) {
+            bitmap[ids.ids[i] / 8] |= (uint8_t)(1u << (ids.ids[i] % 8));
+        }
+        *ret = (VectorsScope){ bitmap, n_bytes, ids.n };
+    }
+    free(ids.ids);
+    return status;
+}
+
+static Status embed_question(Search *s, const Embedder *embedder, float *x, Err *err) {
+    int64_t start = clock_us();
+    IndexScratch *scratch = index_scratch_take(s->index, err);
+    if (!scratch) return STATUS_NO_MEMORY;
+    void *own;
+    Status status = index_scratch_embedder(scratch, embedder, &own, err);
+    EmbedText text = { .text = s->question, .language = s->language, .is_query = true };
+    if (status == STATUS_OK) status = embedder->embed(embedder, own, &text, x, err);
+    index_scratch_give(s->index, scratch);
+    s->result->list.times.embed_ms = ms_since(start);
+    return status;
+}
+
+static Status search_live_locked(Search *s, const VectorsScope *scope, Err *err) {
+    const IndexLive *live = &s->index->live;
+    float *x = arena_alloc(&s->arena, live->embedder->embedder->dim, sizeof *x);
+    if (!x) return no_memory(err);
+    TRY(embed_question(s, live->embedder->embedder, x, err));
+    return vectors_search(live->vectors, x, s->n_candidates, 0, scope, s->vector, &s->n_vector,
+                          err);
+}
+
+static Status search_vector(Search *s, Err *err) {
+    int64_t start = clock_us();
+    VectorsScope scope = { 0 };
+    TRY(scope_bitmap(s, &scope, err));
+    s->vector = arena_alloc(&s->arena, s->n_candidates, sizeof *s->vector);
+    if (!s->vector) return no_memory(err);
+    pthread_rwlock_rdlock(&s->index->live_lock);
+    Status status = search_live_locked(s, &scope, err);
+    pthread_rwlock_unlock(&s->index->live_lock);
+    FonteStageTimes *times = &s->result->list.times;
+    times->vector_ms = MAX(0, ms_since(start) - times->embed_ms);
+    /* What points away from the question has nothing to do with it. */
+    while (status == STATUS_OK && s->n_vector && s->vector[s->n_vector - 1].score <= 0) {
+        s->n_vector--;
+    }
+    return status;
+}
+
+static Status fuse(Search *s, Err *err) {
+    int64_t start = clock_us();
+    s->fused = arena_alloc(&s->arena, s->n_lexical + s->n_vector, sizeof *s->fused);
+    if (!s->fused) return no_memory(err);
+    s->n_fused = fuse_lists(s->lexical, s->n_lexical, s->vector, s->n_vector, &fuse_weights_default,
+                            s->fused);
+    s->result->list.times.fuse_ms = ms_since(start);
+    return STATUS_OK;
+}
+
+/* ---- passages ---- */
+
+/* Fold text into one of the passages kept so far; false where it repeats none of them. */
+static bool fold_into_kept(Search *s, const FuseSketch *sketches, const FuseSketch *sketch) {
+    for (size_t i = 0; i < s->result->list.n_passages; i++) {
+        if (fuse_is_near_duplicate(&sketches[i], sketch)) {
+            s->result->list.passages[i].n_folded++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static Status keep_passage(Search *s, FuseSketch *sketches, const FontePassage *passage,
+                           const FusedHit *hit, Err *err) {
+    FuseSketch sketch;
+    TRY(fuse_sketch_init(slice_of(passage->text), &sketch, err));
+    FontePassages *list = &s->result->list;
+    if (fold_into_kept(s, sketches, &sketch)) {
+        fuse_sketch_deinit(&sketch);
+        return STATUS_OK;
+    }
+    sketches[list->n_passages] = sketch;
+    FontePassage *kept = &list->passages[list->n_passages++];
+    *kept = *passage;
+    kept->score = hit->score;
+    kept->lexical_score = hit->lexical_score;
+    kept->vector_score = hit->vector_score;
+    kept->lexical_rank = hit->lexical_rank;
+    kept->vector_rank = hit->vector_rank;
+    kept->n_folded = 0;
+    return STATUS_OK;
+}
+
+/* Read the next n fused hits and keep what repeats nothing. */
+static Status read_some(Search *s, size_t from, size_t n, FuseSketch *sketches, Err *err) {
+    int64_t *ids = arena_alloc(&s->arena, n, sizeof *ids);
+    if (!ids) return no_memory(err);
+    for (size_t i = 0; i < n; i++) ids[i] = s->fused[from + i].passage;
+    FontePassage *passages;
+    int64_t *found;
+    size_t n_found;
+    TRY(store_passages(s->reader, ids, n, &s->result->arena, &passages, &found, &n_found, err));
+    for (size_t i = 0; i < n && s->result->list.n_passages < s->k; i++) {
+        for (size_t j = 0; j < n_found; j++) {
+            if (found[j] != ids[i]) continue;
+            TRY(keep_passage(s, sketches, &passages[j], &s->fused[from + i], err));
+            break;
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status read_origins(Search *s, Err *err) {
+    for (size_t i = 0; i < s->result->list.n_passages; i++) {
+        FontePassage *p = &s->result->list.passages[i];
+        TRY(index_origin_of(s->reader, p->document, p->start, p->end, &s->arena, &p->origin_start,
+                            &p->origin_end, err));
+    }
+    return STATUS_OK;
+}
+
+static Status read_passages(Search *s, Err *err) {
+    int64_t start = clock_us();
+    s->result->list.passages =
+        arena_alloc(&s->result->arena, s->k, sizeof *s->result->list.passages);
+    FuseSketch *sketches = arena_alloc(&s->arena, s->k, sizeof *sketches);
+    if (!s->result->list.passages || !sketches) return no_memory(err);
+    Status status = STATUS_OK;
+    for (size_t from = 0; status == STATUS_OK && from < s->n_fused;) {
+        size_t missing = s->k - s->result->list.n_passages;
+        if (missing == 0) break;
+        size_t n = MIN(missing + missing / 2 + 1, s->n_fused - from);
+        status = check_cancelled(s, err);
+        if (status == STATUS_OK) status = read_some(s, from, n, sketches, err);
+        from += n;
+    }
+    for (size_t i = 0; i < s->result->list.n_passages; i++) fuse_sketch_deinit(&sketches[i]);
+    if (status == STATUS_OK) status = read_origins(s, err);
+    s->result->list.times.read_ms = ms_since(start);
+    return status;
+}
+
+/* ---- the interface ---- */
+
+static Status search(Search *s, Err *err) {
+    int64_t start = clock_us();
+    TRY(find_language(s, err));
+    if (s->query->mode != FONTE_VECTOR) TRY(search_lexical(s, err));
+    TRY(check_cancelled(s, err));
+    if (s->query->mode != FONTE_LEXICAL) TRY(search_vector(s, err));
+    TRY(check_cancelled(s, err));
+    TRY(fuse(s, err));
+    TRY(read_passages(s, err));
+    s->result->list.language = arena_string(&s->result->arena, slice_of(s->language));
+    if (!s->result->list.language) return no_memory(err);
+    s->result->list.times.total_ms = ms_since(start);
+    return STATUS_OK;
+}
+
+Status index_search(Index *index, const FonteQuery *query, bool (*cancelled)(void *context),
+                    void *context, FontePassages **ret, Err *err) {
+    Search s = { .index = index, .cancelled = cancelled, .context = context };
+    TRY(check_query(query, &s, err));
+    s.result = mem_alloc(1, sizeof *s.result);
+    if (!s.result) return no_memory(err);
+    s.reader = index_reader_take(index);
+    Status status = search(&s, err);
+    index_reader_give(index, s.reader);
+    arena_deinit(&s.arena);
+    if (status != STATUS_OK) {
+        index_passages_free(&s.result->list);
+        return status;
+    }
+    *ret = &s.result->list;
+    return STATUS_OK;
+}
