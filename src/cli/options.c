@@ -18,7 +18,7 @@ void option_list_deinit(OptionList *list) {
 
 static bool in_choice(const char *words, const char *word) {
     size_t n = strlen(word);
-    for (const char *p = words; n; p++) {
+    for (const char *p = words; n && !strchr(word, '|'); p++) {
         if (strncmp(p, word, n) == 0 && (p[n] == '|' || p[n] == 0)) return true;
         if (!(p = strchr(p, '|'))) return false;
     }
