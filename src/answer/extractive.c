@@ -10,6 +10,8 @@
 static const double NEW_SHARE =
     0.12; /* of the question's weight that a further sentence must add */
 static const double NEAR_SCORE = 0.72; /* of the best sentence's score that it must have */
+static const double NEXT_SCORE =
+    0.35; /* the same, right behind a chosen one: "It was built by ..." */
 enum { MAX_QUOTES = 16 };
 
 static void terms_free_cleanup(TextTerms **terms) {
@@ -28,8 +30,20 @@ static int compare_places(const void *a, const void *b) {
     return (*x)->start < (*y)->start ? -1 : (*x)->start > (*y)->start;
 }
 
-static size_t choose(const Question *q, const Sentence *sentences, size_t n, size_t max,
-                     const Sentence *chosen[MAX_QUOTES]) {
+/* Behind one that was chosen, with nothing between them but white space. */
+static bool is_next(const FontePassages *passages, const Sentence *s, const Sentence *const *chosen,
+                    size_t n_chosen) {
+    const char *text = passages->passages[s->passage].text;
+    for (size_t i = 0; i < n_chosen; i++) {
+        const Sentence *c = chosen[i];
+        if (c->passage != s->passage || c->end > s->start) continue;
+        if (!slice_trim((Slice){ text + c->end, s->start - c->end }).n) return true;
+    }
+    return false;
+}
+
+static size_t choose(const Question *q, const FontePassages *passages, const Sentence *sentences,
+                     size_t n, size_t max, const Sentence *chosen[MAX_QUOTES]) {
     size_t n_chosen = 0;
     uint64_t covered = 0;
     if (max > MAX_QUOTES) max = MAX_QUOTES;
@@ -157,7 +171,7 @@ static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err 
     }
     const Sentence *chosen[MAX_QUOTES];
     size_t max = job->options->max_sentences;
-    size_t n_chosen = choose(&question, sentences, n, max, chosen);
+    size_t n_chosen = choose(&question, job->passages, sentences, n, max, chosen);
     TRY(compose(job, chosen, n_chosen, arena, ret, err));
     /* every quoted document changed while the question was answered */
     if (!ret->n_citations) abstain(ret, "documents_changed");
