@@ -73,7 +73,9 @@ Status detokenizer_push(Detokenizer *stream, int32_t id, Buf *ret, Err *err) {
     if (stream->at_start && piece->type != VOCAB_UNKNOWN &&
         slice_starts(piece->text, SLICE(VOCAB_SPACE)))
         bytes = slice_skip(bytes, 1);
-    stream->at_start = false;
+    /* where runs of spaces are removed, marks that stand alone before the text are dropped as well
+     */
+    stream->at_start = stream->at_start && !bytes.n && vocab->remove_extra_spaces;
     push_bytes(stream, bytes, ret);
     detokenizer_finish(stream, ret); /* a hostile piece may end in mid-character */
     return STATUS_OK;

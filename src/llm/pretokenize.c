@@ -31,6 +31,7 @@ static Class class_of(uint32_t c) {
         return is_space(c) ? CLASS_SPACE : CLASS_OTHER;
     }
     if (is_space(c)) return CLASS_SPACE;
+    if (c >= 0x2EBF0 && c <= 0x2EE5D) return CLASS_LETTER; /* new in Unicode 15.1 */
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
     if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) return CLASS_LETTER;
     if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) return CLASS_NUMBER;

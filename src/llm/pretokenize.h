@@ -3,7 +3,8 @@
  * Llama 3 and SmolLM, and llama.cpp's default, as hand-written scanners over Unicode categories.
  * Threads: any. Errors: none.
  * Source: OpenAI gpt-2 encoder.py; Meta llama3 tokenizer.py; llama.cpp llama-vocab.cpp. Classes are
- * those of Unicode 15 (utf8proc); white space is the White_Space property, as \s there. */
+ * those of Unicode 15.1 (utf8proc has 15.0); white space is the White_Space property, as \s there.
+ */
 #include "llm/vocab.h"
 
 typedef struct Words {

@@ -81,6 +81,11 @@ static void append_normalised(const Vocab *vocab, bool prefix, Slice text, Buf *
         buf_append(out, text.p + i, n);
         i += n;
     }
+    /* The reference cuts marks at the end too, also those that the text had itself. */
+    const size_t n_space = strlen(space);
+    while (vocab->remove_extra_spaces && out->n >= n_space &&
+           memcmp(out->p + out->n - n_space, space, n_space) == 0)
+        out->n -= n_space;
 }
 
 static Status encode_plain(Encoder *e, Slice text) {

@@ -149,6 +149,9 @@ static Status take_ids(Vocab *vocab, const VocabSpec *spec, Err *err) {
     TRY(take_id(spec, "end-of-message", spec->eom_id, &vocab->eom_id, err));
     TRY(take_id(spec, "unknown", spec->unk_id, &vocab->unk_id, err));
     TRY(take_id(spec, "padding", spec->pad_id, &vocab->pad_id, err));
+    /* Files that name EOS or BOS as their unknown token would let text produce it. */
+    if (vocab->unk_id >= 0 && vocab->pieces[vocab->unk_id].type == VOCAB_CONTROL)
+        vocab->unk_id = VOCAB_NO_ID;
     const int32_t ends[] = { vocab->eos_id, vocab->eot_id, vocab->eom_id };
     for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
         if (ends[i] >= 0) vocab->pieces[ends[i]].ends_text = true;

@@ -68,7 +68,8 @@ typedef struct VocabSpec {
  * limits;  NO_MEMORY. Whatever its type says, a piece that is spelled like a control token of a
  * known chat template
  * ("<|im_start|>", "</s>", ...) is one, so that text cannot produce it; so is a USER_DEFINED piece
- * of the form "<|...|>". Empty pieces are kept as unused. */
+ * of the form "<|...|>". A control piece does not serve as the unknown
+ * piece. Empty pieces are kept as unused. */
 Status vocab_new(const VocabSpec *spec, Vocab **ret, Err *err) MUST_CHECK;
 Vocab *vocab_free(Vocab *vocab);
 

@@ -3,7 +3,12 @@
  * single characters, there is a merge rule with the rank of the piece's score.
  *
  * `joints` holds every two characters that stand next to each other in some piece. A boundary that
- * is not among them is never merged over, so text falls into independent words there, exactly. */
+ * is not among them is never merged over, so text falls into independent words there, exactly.
+ *
+ * An UNUSED piece is cut again where it remains (SentencePiece makes such pieces when a vocabulary
+ * is restricted; no model file that we know of has one that text reaches). The reference cuts it
+ * where the last of all candidates in the text was; here it is always its last possible cut, which
+ * is the same for pieces of two characters. */
 #include "base/utf8.h"
 #include "gguf/sentencepiece.h"
 #include "llm/vocab_internal.h"

@@ -111,6 +111,18 @@ Test(vocab_hostile, no_pieces_too_many_too_long) {
     check_refused(STATUS_TOO_LARGE, "tokens");
 }
 
+Test(vocab_hostile, an_unknown_token_that_is_control_does_not_come_from_text) {
+    small_bpe(&small);
+    small.types['z'] = VOCAB_UNUSED;
+    small.spec.unk_id = small.spec.eos_id;
+    Vocab *vocab = NULL;
+    cr_assert_eq(vocab_new(&small.spec, &vocab, NULL), STATUS_OK);
+    TokenList ids = TOKEN_LIST_NULL;
+    cr_assert_eq(tokenizer_encode(vocab, SLICE("z"), 0, &ids, NULL), STATUS_UNSUPPORTED);
+    token_list_deinit(&ids);
+    vocab_free(vocab);
+}
+
 Test(vocab, empty_pieces_are_kept_as_unused) {
     small_spm(&small);
     int32_t a = small_add(&small, "", 0, VOCAB_NORMAL);
