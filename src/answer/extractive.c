@@ -50,10 +50,9 @@ static size_t choose(const Question *q, const FontePassages *passages, const Sen
     for (size_t i = 0; i < n && n_chosen < max; i++) {
         const Sentence *s = &sentences[i];
         double added = question_weight(q, s->match.terms & ~covered);
-        if (n_chosen &&
-            (added < NEW_SHARE * q->weight || s->score < NEAR_SCORE * sentences[0].score)) {
-            continue;
-        }
+        double near = is_next(passages, s, chosen, n_chosen) ? NEXT_SCORE : NEAR_SCORE;
+        bool adds = added >= NEW_SHARE * q->weight && s->score >= near * sentences[0].score;
+        if (n_chosen && !adds) continue;
         chosen[n_chosen++] = s;
         covered |= s->match.terms;
     }
