@@ -74,5 +74,6 @@ CREATE VIRTUAL TABLE lexical USING fts5 (
     content = '', detail = column, tokenize = 'fonte'
 );
 INSERT INTO lexical (lexical, rank) VALUES ('hashsize', 16777216);
-INSERT INTO lexical (lexical, rank) VALUES ('automerge', 8);
-INSERT INTO lexical (lexical, rank) VALUES ('crisismerge', 16);
+INSERT INTO lexical (lexical, rank) VALUES ('automerge', 16);
+INSERT INTO lexical (lexical, rank) VALUES ('crisismerge', 32);
+INSERT INTO lexical (lexical, rank) VALUES ('pgsz', 8100);

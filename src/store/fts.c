@@ -197,7 +197,7 @@ static Status rebuild_passages(Store *store, const StoreRow *row, const FonteDoc
         bool found = false;
         TRY(store_step(store, passages, &found, err));
         if (!found) return STATUS_OK;
-        StorePassage passage;
+        StorePassage passage = { 0 };
         TRY(store_passage_read(passages, text.n, &passage, err));
         buf_clear(terms);
         TRY(store_terms_build(store->terms, slice_of(document->title), passage.heading,

@@ -53,7 +53,7 @@ static Status read_one(Store *store, int64_t id, Arena *arena, FontePassage *ret
     StoreRow row;
     FonteDocument document;
     TRY(owner(store, id, sqlite3_column_int64(get, 0), arena, &row, &document, err));
-    StorePassage passage;
+    StorePassage passage = { 0 };
     TRY(store_passage_read(get, row.n_text, &passage, err));
     char *heading = arena_string(arena, passage.heading), *text;
     if (!heading) return no_memory(err);
@@ -102,7 +102,7 @@ static Status unembedded_one(Store *store, sqlite3_stmt *s, Arena *arena, StoreU
     StoreRow row;
     FonteDocument document;
     TRY(owner(store, id, sqlite3_column_int64(s, 4), arena, &row, &document, err));
-    StorePassage passage;
+    StorePassage passage = { 0 };
     TRY(store_passage_read(s, row.n_text, &passage, err));
     char *heading = arena_string(arena, passage.heading), *text;
     if (!heading) return no_memory(err);

@@ -77,7 +77,7 @@ static Status unindex(Store *store, const StoreRow *row, const FonteDocument *do
         bool found = false;
         TRY(store_step(store, passages, &found, err));
         if (!found) return STATUS_OK;
-        StorePassage passage;
+        StorePassage passage = { 0 };
         TRY(store_passage_read(passages, row->n_text, &passage, err));
         buf_clear(&terms);
         TRY(store_terms_build(store->terms, slice_of(document->title), passage.heading,

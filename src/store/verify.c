@@ -24,8 +24,23 @@ static uint64_t posting_hash(Slice term, int64_t passage, unsigned tf) {
     return hash_mix64(term, (uint64_t)passage * 64 + tf);
 }
 
-/* Sum over what FTS5 has. The list of its entries is a table of this connection's only. */
-static Status sum_indexed(Store *store, uint64_t *ret, Err *err) {
+static Status sum_rows(Store *store, sqlite3_stmt *select, uint64_t *ret, Err *err) {
+    uint64_t sum = 0;
+    for (;;) {
+        bool row = false;
+        TRY(store_step(store, select, &row, err));
+        if (!row) break;
+        Slice column = store_column(select, 2); /* "f1" .. "f16" */
+        unsigned tf = column.n > 1 ? (unsigned)(column.p[1] - '0') : 0;
+        if (column.n == 3) tf = tf * 10 + (unsigned)(column.p[2] - '0');
+        if (tf < 1 || tf > STORE_TF_MAX) return store_damaged(err, "lexical index: a column");
+        sum += posting_hash(store_column(select, 0), sqlite3_column_int64(select, 1), tf);
+    }
+    *ret = sum;
+    return STATUS_OK;
+}
+
+static Status sum_entries(Store *store, uint64_t *ret, Err *err) {
     TRY(store_exec(store,
                    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.lexical_entries USING "
                    "fts5vocab(main, lexical, instance)",
@@ -33,28 +48,22 @@ static Status sum_indexed(Store *store, uint64_t *ret, Err *err) {
     sqlite3_stmt *select = NULL;
     int code = sqlite3_prepare_v2(store->db, "SELECT term, doc, col FROM temp.lexical_entries", -1,
                                   &select, NULL);
-    uint64_t sum = 0;
-    bool names_ok = true;
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        code = sqlite3_step(select);
-        if (code != SQLITE_ROW) break;
-        Slice column = store_column(select, 2); /* "f1" .. "f16" */
-        unsigned tf = column.n > 1 ? (unsigned)(column.p[1] - '0') : 0;
-        if (column.n == 3) tf = tf * 10 + (unsigned)(column.p[2] - '0');
-        names_ok &= tf >= 1 && tf <= STORE_TF_MAX;
-        sum += posting_hash(store_column(select, 0), sqlite3_column_int64(select, 1), tf);
-    }
-    Status status = code != SQLITE_DONE
-                        ? store_db_error(store->db, code, "entries of the lexical index", err)
-                    : names_ok ? STATUS_OK
-                               : store_damaged(err, "lexical index: a column that is none");
+    Status status = code == SQLITE_OK ? sum_rows(store, select, ret, err)
+                                      : store_db_error(store->db, code, "lexical index", err);
     sqlite3_finalize(select);
     Status dropped =
         store_exec(store, "DROP TABLE temp.lexical_entries", status == STATUS_OK ? err : NULL);
-    if (status != STATUS_OK) return status;
-    TRY(dropped);
-    *ret = sum;
-    return STATUS_OK;
+    return status == STATUS_OK ? dropped : status;
+}
+
+/* Sum over what FTS5 has. Its list of entries is a table that only this connection sees; one that
+ * reads may make it only outside query_only. */
+static Status sum_indexed(Store *store, uint64_t *ret, Err *err) {
+    if (store->mode == STORE_WRITE) return sum_entries(store, ret, err);
+    TRY(store_exec(store, "PRAGMA query_only = OFF", err));
+    Status status = sum_entries(store, ret, err);
+    Status closed = store_exec(store, "PRAGMA query_only = ON", status == STATUS_OK ? err : NULL);
+    return status == STATUS_OK ? closed : status;
 }
 
 typedef struct Sums {
@@ -102,7 +111,7 @@ static Status check_passages(Store *store, const StoreRow *row, const FonteDocum
                                  (long long)id, (long long)sqlite3_column_int64(passages, 5),
                                  (long long)row->id);
         }
-        StorePassage passage;
+        StorePassage passage = { 0 };
         TRY(store_passage_read(passages, row->n_text, &passage, err));
         buf_clear(terms);
         TRY(store_terms_build(store->terms, slice_of(document->title), passage.heading,
@@ -253,7 +262,7 @@ Status store_verify(Store *store, Err *err) {
         TRY(store_run(store, check, err));
     }
     Sums sums = { 0 };
-    uint64_t indexed;
+    uint64_t indexed = 0;
     TRY(check_documents(store, &sums, err));
     TRY(check_counters(store, &sums, err));
     TRY(check_vectors(store, err));
