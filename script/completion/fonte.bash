@@ -1,0 +1,45 @@
+# bash completion for fonte(1)
+_fonte() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    local commands="add ask search docs rm status" global="--socket --json --color --version --help"
+    local command="" i options=""
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --socket | --color) i=$((i + 1)) ;;
+        -*) ;;
+        *) command=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    case $prev in
+    --socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$cur"); return ;;
+    --mode | -m)
+        case $command in
+        ask) mapfile -t COMPREPLY < <(compgen -W "auto extract generate" -- "$cur") ;;
+        search) mapfile -t COMPREPLY < <(compgen -W "hybrid lexical vector" -- "$cur") ;;
+        esac
+        return ;;
+    --collection | --lang | --jobs | --include | --exclude | --max-size | --patience | --name | \
+        --type | --title | --url | --date | --source | --passages | --from | --to | --limit | \
+        -c | -l | -j | -i | -x | -k) return ;;
+    esac
+    local query="--collection --passages --lang --from --to --source --mode"
+    case $command in
+    "") options="$commands" ;;
+    add) options="--collection --lang --jobs --include --exclude --hidden --max-size --patience
+        --dry-run --name --type --title --url --date --source" ;;
+    ask) options="$query --no-stream" ;;
+    search) options="$query" ;;
+    docs) options="--collection --limit --text --original" ;;
+    rm) options="--collection --all --yes" ;;
+    esac
+    if [[ $command == add && $cur != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    elif [[ -z $command && $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$options $global" -- "$cur")
+    fi
+}
+complete -F _fonte fonte
