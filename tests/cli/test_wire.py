@@ -3,6 +3,7 @@
 see, and which exit status comes of it."""
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -54,16 +55,19 @@ class Usage(unittest.TestCase):
 
     def test_options_are_documented_and_completed(self):
         root = os.path.dirname(os.environ["FONTE_TESTS"])
-        texts = {name: open(os.path.join(root, name)).read() for name in (
-            "docs/man/fonte.1", "script/completion/fonte.bash", "script/completion/_fonte",
-            "script/completion/fonte.fish")}
+        texts = {}
+        for name in ("docs/man/fonte.1", "script/completion/fonte.bash", "script/completion/_fonte",
+                     "script/completion/fonte.fish"):
+            with open(os.path.join(root, name)) as f:
+                texts[name] = f.read()
         for command in ("add", "ask", "search", "docs", "rm", "status"):
             _, out, _ = fonte("/nonexistent/s", command, "--help")
-            for word in out.split():
-                if word.startswith("--") and word.strip("-.") and "=" not in word:
-                    name = word.strip("-.,;")
-                    for file, text in texts.items():
-                        self.assertIn(name, text.replace("\\-", "-"), (file, command))
+            names = re.findall(r"^  (?:-\w, |    )--([\w-]+)", out, re.M)
+            self.assertGreaterEqual(len(names), 4)
+            for name in names:
+                for file, text in texts.items():
+                    found = name in text.replace("\\-", "-")
+                    self.assertTrue(found, "%s: no --%s of fonte %s" % (file, name, command))
 
 
 class Reach(unittest.TestCase):
