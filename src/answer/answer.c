@@ -32,6 +32,19 @@ static const Generator *choose_generator(AnswerMode mode, Err *err) {
     return &generator_extractive;
 }
 
+/* Nothing found may mean nothing there: the collection is empty, or is none. */
+static Status nothing_found(Index *index, const FonteQuery *query, FonteAnswer *answer, Err *err) {
+    AUTO_ARENA Arena arena = ARENA_NULL;
+    FonteDocument *documents;
+    size_t n = 0;
+    bool given = query->collection && *query->collection;
+    TRY(index_list(index, given ? query->collection : FONTE_COLLECTION_DEFAULT, "", 1, &arena,
+                   &documents, &n, err));
+    answer->abstained = true;
+    answer->reason = n ? "nothing_found" : "no_documents";
+    return STATUS_OK;
+}
+
 static Status write_answer(Index *index, const AnswerRequest *request, const Generator *generator,
                            const AnswerOptions *options, const AnswerEvents *events,
                            FonteAnswer *answer, Err *err) {
@@ -39,11 +52,7 @@ static Status write_answer(Index *index, const AnswerRequest *request, const Gen
     answer->language = passages->language;
     answer->text = answer->reason = "";
     if (events->passages) TRY(events->passages(events->context, passages));
-    if (!passages->n_passages) {
-        answer->abstained = true;
-        answer->reason = "nothing_found";
-        return STATUS_OK;
-    }
+    if (!passages->n_passages) return nothing_found(index, &request->query, answer, err);
     AnswerJob job = { index, &request->query, passages, options, events };
     return generator->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
 }

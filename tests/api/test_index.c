@@ -174,13 +174,20 @@ Test(api_index, unknown_embedder_and_impossible_folder_are_refused) {
     cr_assert_null(none);
 }
 
-Test(api_index, empty_index_abstains) {
+static void expect_reason(const char *collection, const char *text, const char *reason) {
     FonteAnswer *answer = NULL;
-    cr_assert_eq(fonte_index_ask(db, &(FonteQuery){ .text = "Who?" }, NULL, &answer, &error),
-                 FONTE_OK);
+    FonteQuery query = { .text = text, .collection = collection };
+    cr_assert_eq(fonte_index_ask(db, &query, NULL, &answer, &error), FONTE_OK, "%s", error.text);
     cr_assert(answer->abstained);
-    cr_assert_str_eq(answer->reason, "no_documents");
+    cr_assert_str_eq(answer->reason, reason);
     fonte_answer_free(answer);
+}
+
+Test(api_index, empty_collection_abstains_for_want_of_documents) {
+    FonteInput input = text_input(llama, "u");
+    expect_reason(NULL, "When was LLaMA 2 released?", "no_documents");
+    cr_assert_eq(fonte_index_add(db, &input, NULL, &error), FONTE_OK);
+    expect_reason("other", "When was LLaMA 2 released?", "no_documents");
 }
 
 Test(api_index, sentences_are_spans_of_the_text) {
