@@ -10,8 +10,8 @@
 #include <strings.h>
 
 static Status (*const readers[TEXT_N_FORMATS])(Read *read, Err *err) = {
-    [TEXT_PLAIN] = reader_plain,
-    [TEXT_MARKDOWN] = reader_markdown,
+    [TEXT_PLAIN] = reader_plain, [TEXT_MARKDOWN] = reader_markdown, [TEXT_HTML] = reader_html,
+    [TEXT_JSONL] = reader_jsonl, [TEXT_FEED] = reader_feed,
 };
 
 const char *text_format_name(TextFormat format) {

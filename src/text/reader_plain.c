@@ -40,7 +40,7 @@ static size_t newline_bytes(Slice s, size_t i, size_t n) {
     return s.p[i] == '\r' && i + 1 < s.n && s.p[i + 1] == '\n' ? 2 : n;
 }
 
-static void plain_clean(TextOut *out, size_t start, size_t end) {
+void plain_clean(TextOut *out, size_t start, size_t end) {
     Slice s = { out->source.p, end };
     size_t kept = start, ink = start; /* written up to; end of the last visible character */
     for (size_t i = start; i < end;) {

@@ -104,6 +104,9 @@ static TextFormat sniff_markup(Slice s) {
         } else if (starts_fold(s, "<?") ||
                    (starts_fold(s, "<!doctype") && !starts_fold(s, "<!doctype html"))) {
             close = memchr(s.p, '>', s.n);
+            const char *subset = close ? memchr(s.p, '[', (size_t)(close - s.p)) : NULL;
+            const char *end = subset ? memmem(subset, (size_t)(s.p + s.n - subset), "]>", 2) : NULL;
+            if (end) close = end + 1;
         } else {
             break;
         }

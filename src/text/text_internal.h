@@ -105,6 +105,11 @@ void read_skip(Read *read, const char *format, ...) PRINTF_LIKE(2, 3);
 
 Status reader_plain(Read *read, Err *err) MUST_CHECK;
 Status reader_markdown(Read *read, Err *err) MUST_CHECK;
+Status reader_html(Read *read, Err *err) MUST_CHECK;
+Status reader_jsonl(Read *read, Err *err) MUST_CHECK;
+Status reader_feed(Read *read, Err *err) MUST_CHECK;
+/* Source [start, end) of plain text into out. */
+void plain_clean(TextOut *out, size_t start, size_t end);
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
