@@ -101,6 +101,11 @@ FoldClass fold_class(uint32_t c) {
     return entry ? (FoldClass)entry->class : class_of(c);
 }
 
+bool fold_is_mark(uint32_t c) {
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC;
+}
+
 /* Whether folding leaves it as it is: all of CJK but its compatibility forms, Indic, Thai. */
 static bool is_caseless(uint32_t c) {
     return (c >= 0x900 && c < 0x10A0) || (c >= 0x1780 && c < 0x17E0) ||

@@ -15,6 +15,8 @@ typedef enum FoldClass {
 } FoldClass;
 
 FoldClass fold_class(uint32_t character);
+/* A vowel sign or tone mark that is written on the letter before it. */
+bool fold_is_mark(uint32_t character);
 
 enum { FOLD_BYTES = 128 };
 /* A word as it grows. What does not fit is left out: nobody searches for such words. */

@@ -1,6 +1,6 @@
 /* JSON Lines: one object a line. A line that is broken is counted and left out; the others are
  * documents of their own. One object written over several lines is taken too. */
-#include "text/json.h"
+#include "text/json_scan.h"
 
 typedef struct Record {
     Slice title, text, url, date, language, source; /* raw strings */
@@ -29,7 +29,7 @@ static void record_take(void *context, Slice key, Slice value) {
 static Slice decoded(Read *read, Slice raw, Buf *scratch) {
     if (!raw.n) return SLICE_NULL;
     buf_clear(scratch);
-    json_string(read->source, raw, scratch, NULL);
+    json_scan_string(read->source, raw, scratch, NULL);
     char *copy = arena_string(&read->docs->arena, buf_slice(scratch));
     return copy ? (Slice){ copy, scratch->n } : SLICE_NULL;
 }
@@ -45,7 +45,7 @@ static Status record_add(Read *read, const Record *record, size_t line, size_t s
     meta.language = decoded(read, record->language, text);
     meta.source = decoded(read, record->source, text);
     buf_clear(text);
-    if (record->text.n) json_string(read->source, record->text, text, &map);
+    if (record->text.n) json_scan_string(read->source, record->text, text, &map);
     out_reset(out, buf_slice(text));
     plain_clean(out, 0, text->n);
     Status status = buf_status(text, err);
@@ -65,11 +65,11 @@ static Status record_read(Read *read, size_t line, size_t start, size_t end, Tex
                           Buf *text, size_t *ret_end, Err *err) {
     Record record = { 0 };
     JsonScan scan = { { read->source.p, end }, start, read->limits->max_depth, NULL };
-    bool ok = json_object(&scan, record_take, &record);
+    bool ok = json_scan_object(&scan, record_take, &record);
     if (!ok && !read->docs->n_docs && !read->docs->n_skipped) {
         record = (Record){ 0 };
         JsonScan wide = { read->source, start, read->limits->max_depth, NULL };
-        if (json_object(&wide, record_take, &record)) {
+        if (json_scan_object(&wide, record_take, &record)) {
             scan = wide;
             end = *ret_end = wide.at;
             ok = true;

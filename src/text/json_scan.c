@@ -1,6 +1,6 @@
 /* Values are passed over without recursion: a bit per open bracket says whether it is an object.
  * Source: RFC 8259. */
-#include "text/json.h"
+#include "text/json_scan.h"
 
 #include "base/utf8.h"
 
@@ -132,8 +132,8 @@ static bool scan_value(JsonScan *scan) {
     }
 }
 
-bool json_object(JsonScan *scan, void (*take)(void *context, Slice key, Slice value),
-                 void *context) {
+bool json_scan_object(JsonScan *scan, void (*take)(void *context, Slice key, Slice value),
+                      void *context) {
     skip_space(scan);
     if (!take_byte(scan, '{')) return fail(scan, "an object was expected");
     skip_space(scan);
@@ -180,7 +180,7 @@ static size_t escape_decode(const char *p, size_t n, uint32_t *ret) {
     return 6;
 }
 
-void json_string(Slice whole, Slice raw, Buf *ret, MapBuilder *map) {
+void json_scan_string(Slice whole, Slice raw, Buf *ret, MapBuilder *map) {
     const char *p = raw.p + 1, *end = raw.p + raw.n - 1;
     while (p < end) {
         const char *escape = memchr(p, '\\', (size_t)(end - p));
