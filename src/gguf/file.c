@@ -232,7 +232,7 @@ static Status wrong_type(const GgufFile *file, const GgufKey *key, const char *w
 
 static Status find_typed(const GgufFile *file, const char *name, GgufValueType type,
                          const GgufKey **ret, Err *err) {
-    const GgufKey *key;
+    const GgufKey *key = NULL;
     TRY(find_key(file, name, &key, err));
     if (key->type != type) return wrong_type(file, key, gguf_value_type_name(type), err);
     *ret = key;
@@ -240,42 +240,42 @@ static Status find_typed(const GgufFile *file, const char *name, GgufValueType t
 }
 
 Status gguf_file_u32(const GgufFile *file, const char *key, uint32_t *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_U32, &k, err));
     *ret = gguf_array_u32(&k->values, 0);
     return STATUS_OK;
 }
 
 Status gguf_file_i32(const GgufFile *file, const char *key, int32_t *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_I32, &k, err));
     *ret = gguf_array_i32(&k->values, 0);
     return STATUS_OK;
 }
 
 Status gguf_file_u64(const GgufFile *file, const char *key, uint64_t *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_U64, &k, err));
     *ret = gguf_array_u64(&k->values, 0);
     return STATUS_OK;
 }
 
 Status gguf_file_f32(const GgufFile *file, const char *key, float *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_F32, &k, err));
     *ret = gguf_array_f32(&k->values, 0);
     return STATUS_OK;
 }
 
 Status gguf_file_bool(const GgufFile *file, const char *key, bool *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_BOOL, &k, err));
     *ret = gguf_array_bool(&k->values, 0);
     return STATUS_OK;
 }
 
 Status gguf_file_string(const GgufFile *file, const char *key, Slice *ret, Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_STRING, &k, err));
     *ret = gguf_array_string(&k->values, 0);
     return STATUS_OK;
@@ -305,7 +305,7 @@ static bool read_integer(const GgufKey *key, uint64_t *ret, bool *ret_negative) 
 
 Status gguf_file_count(const GgufFile *file, const char *key, uint64_t max, uint64_t *ret,
                        Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_key(file, key, &k, err));
     uint64_t value;
     bool negative;
@@ -325,7 +325,7 @@ Status gguf_file_count(const GgufFile *file, const char *key, uint64_t max, uint
 
 Status gguf_file_array(const GgufFile *file, const char *key, GgufValueType type, GgufArray *ret,
                        Err *err) {
-    const GgufKey *k;
+    const GgufKey *k = NULL;
     TRY(find_typed(file, key, GGUF_VALUE_ARRAY, &k, err));
     if (k->values.type != type) {
         char wanted[32];
