@@ -14,7 +14,10 @@ static void make_folder(void) {
 }
 
 static void drop_folder(void) {
-    (void)!system("rm -rf -- /tmp/fonte-test-writer-??????");
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf -- %s", folder);
+    cr_assert_eq(chdir("/"), 0);
+    cr_assert_eq(system(command), 0);
 }
 
 TestSuite(writer, .init = make_folder, .fini = drop_folder);
