@@ -1,0 +1,102 @@
+/* The one table of settings. A new one is a row here, a field in config.h and an entry in
+ * docs/man/fonted.conf.5 (tests/daemon/test_config.c compares). */
+#include "daemon/config.h"
+
+#include <stddef.h>
+
+#define K(n) ((n)*1024.0)
+#define M(n) ((n)*1048576.0)
+#define G(n) ((n)*1073741824.0)
+#define AT(field) offsetof(Config, field)
+
+const ConfigKey config_keys[] = {
+    { "server", "state", CONFIG_STRING, AT(state), "", 0, 4000, false,
+      "Folder of the index. Default: $STATE_DIRECTORY, else /var/lib/fonte for root, else "
+      "$XDG_DATA_HOME/fonte or ~/.local/share/fonte." },
+    { "server", "socket", CONFIG_STRING, AT(socket), "", 0, 107, false,
+      "Path of the Unix socket, unless systemd hands one over. Default: fonte.sock in "
+      "$RUNTIME_DIRECTORY, else /run/fonte for root, else $XDG_RUNTIME_DIR." },
+    { "server", "socket_mode", CONFIG_MODE, AT(socket_mode), "0660", 0, 0777, false,
+      "Mode of the socket that fonted makes itself." },
+    { "server", "socket_group", CONFIG_STRING, AT(socket_group), "", 0, 64, false,
+      "Group of the socket that fonted makes itself. Default: fonted's own." },
+    { "server", "log_level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
+      "error, warning, notice, info or debug. At info each request is one line." },
+    { "server", "stop_timeout", CONFIG_TIME, AT(stop_timeout_us), "20s", 0, 3600, true,
+      "On SIGTERM, time for requests that have begun; then they are cancelled." },
+    { "server", "heartbeat", CONFIG_TIME, AT(heartbeat_us), "15s", 1, 3600, true,
+      "A comment is sent in event streams that are silent for so long." },
+    { "server", "threads", CONFIG_COUNT, AT(n_threads), "0", 0, 256, false,
+      "Threads that search, answer and read documents. 0: one per CPU, at least 2." },
+    { "server", "prepare_threads", CONFIG_COUNT, AT(n_prepare_threads), "0", 0, 256, false,
+      "Threads that read and embed new documents. 0: one per CPU." },
+
+    { "limits", "connections", CONFIG_COUNT, AT(n_connections), "4096", 1, 1000000, true,
+      "Connections open at once. Above: 503." },
+    { "limits", "connections_per_uid", CONFIG_COUNT, AT(n_connections_per_uid), "3072", 1, 1000000,
+      true, "Connections of one user open at once. Above: 503." },
+    { "limits", "header_size", CONFIG_SIZE, AT(header_bytes), "16K", K(1), M(1), false,
+      "Request line and header fields. Above: 431." },
+    { "limits", "uri_size", CONFIG_SIZE, AT(uri_bytes), "8K", 64, K(512), true,
+      "Target of the request line. Above: 414." },
+    { "limits", "body_size", CONFIG_SIZE, AT(body_bytes), "64M", K(1), G(2), true,
+      "Body of a request that adds documents. Above: 413." },
+    { "limits", "json_size", CONFIG_SIZE, AT(json_bytes), "64K", K(1), M(64), true,
+      "Body of a question or search. Above: 413." },
+    { "limits", "pending_size", CONFIG_SIZE, AT(pending_bytes), "256M", K(64), G(64), true,
+      "Bodies that are being received or wait to be read, all requests together. Above: 503." },
+    { "limits", "queue", CONFIG_COUNT, AT(queue), "1024", 1, 1000000, true,
+      "Requests that wait for a thread. Above: 503." },
+    { "limits", "prepare_queue", CONFIG_COUNT, AT(prepare_queue), "256", 1, 1000000, true,
+      "Added documents that wait for a thread. Above: 503." },
+    { "limits", "commit_size", CONFIG_SIZE, AT(commit_bytes), "64M", K(64), G(16), true,
+      "Prepared documents that wait for the writer; above, threads that prepare wait." },
+    { "limits", "streams", CONFIG_COUNT, AT(n_streams), "512", 1, 1000000, true,
+      "Event streams open at once. Above: 503." },
+    { "limits", "stream_size", CONFIG_SIZE, AT(stream_bytes), "1M", K(4), G(1), true,
+      "Events of one stream that its client has not read; above, the answer waits." },
+    { "limits", "passages", CONFIG_COUNT, AT(k), "100", 1, 10000, true,
+      "Largest k of a question or search. Above: 400." },
+    { "limits", "question_size", CONFIG_SIZE, AT(question_bytes), "8K", 16, M(1), true,
+      "Text of a question. Above: 413." },
+    { "limits", "list", CONFIG_COUNT, AT(list), "1000", 1, 100000, true,
+      "Documents in one page of a list. Above: 400." },
+    { "limits", "json_depth", CONFIG_COUNT, AT(json_depth), "16", 2, 512, true,
+      "Levels of nesting in a JSON body. Above: 413." },
+    { "limits", "header_time", CONFIG_TIME, AT(header_us), "10s", 0.1, 3600, true,
+      "From connecting, or from the request line, to the end of the head. Above: 408." },
+    { "limits", "body_time", CONFIG_TIME, AT(body_us), "60s", 0.1, 86400, true,
+      "For the whole body. Above: 408." },
+    { "limits", "idle_time", CONFIG_TIME, AT(idle_us), "60s", 0.1, 86400, true,
+      "A connection without a request is closed." },
+    { "limits", "request_time", CONFIG_TIME, AT(request_us), "60s", 0.1, 86400, true,
+      "From the end of the body to the reply, or to the end of the stream. Above: 504." },
+    { "limits", "stall_time", CONFIG_TIME, AT(stall_us), "10s", 0.1, 3600, true,
+      "A client that reads nothing of its reply is cut off." },
+
+    { "index", "embedder", CONFIG_STRING, AT(embedder), "", 0, 63, false,
+      "Embedder by name. Default: the one that is built in. Changing it embeds all documents again "
+      "in the background." },
+    { "index", "passage_words", CONFIG_COUNT, AT(passage_words), "200", 20, 2000, false,
+      "Words in a passage, at most." },
+    { "index", "clean_text_size", CONFIG_SIZE, AT(clean_text_bytes), "64M", K(1), G(2), false,
+      "Clean text of one document. Above: 413." },
+    { "index", "documents", CONFIG_COUNT, AT(documents), "100000", 1, 10000000, false,
+      "Documents in one body (JSON Lines, feeds). Above: 413." },
+    { "index", "flat_max_vectors", CONFIG_COUNT, AT(flat_max_vectors), "20000", 0, 100000000, false,
+      "Up to so many vectors are searched exactly, more through an inverted file." },
+
+    { "answer", "min_confidence", CONFIG_NUMBER, AT(min_confidence), "0.45", 0, 1, true,
+      "Below this confidence the answer abstains." },
+    { "answer", "max_sentences", CONFIG_COUNT, AT(max_sentences), "3", 1, 20, true,
+      "Sentences that an extractive answer quotes, at most." },
+
+    { "access", "read", CONFIG_LIST, AT(read), "*", 0, 0, true,
+      "Who may search, ask and read, where a collection does not say otherwise: names of users, "
+      "@group, numbers, * for all who can connect." },
+    { "access", "write", CONFIG_LIST, AT(write), "*", 0, 0, true,
+      "Who may add, replace and delete documents, where a collection does not say otherwise." },
+    { "access", "admin", CONFIG_LIST, AT(admin), "*", 0, 0, true,
+      "Who may see /v1/status, /v1/jobs and /metrics." },
+};
+const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;

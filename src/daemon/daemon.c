@@ -1,0 +1,175 @@
+/* Start and end of fonted. The order at the start: configuration, index (with progress told to the
+ * service manager), threads, socket, server, loop, READY. The lock of the state folder comes with
+ * the index, before the socket is touched, so a second daemon on the same folder never takes the
+ * first one's place. The end goes the other way round. */
+#include "daemon/daemon_internal.h"
+#include "daemon/notify.h"
+#include "daemon/paths.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Descriptors beside connections: the store's, the index's, libuv's, logs. */
+enum { OTHER_FILES = 256 };
+
+static Status load_config(Daemon *daemon, Err *err) {
+    const DaemonOptions *options = daemon->options;
+    const char *file = options->config_file ? options->config_file : FONTE_CONFIG_FILE;
+    TRY(config_load(file, options->config_file != NULL, options->overrides, options->n_overrides,
+                    &daemon->config, err));
+    Config *config = daemon->config;
+    TRY(paths_state(config->state, &config->arena, &config->state, err));
+    TRY(paths_socket(config->socket, &config->arena, &config->socket, err));
+    return access_new(config, &daemon->access, err);
+}
+
+static void raise_files(const Config *config) {
+    struct rlimit files;
+    rlim_t wanted = config->n_connections + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= wanted) return;
+    if (files.rlim_max < wanted && geteuid() == 0) {
+        struct rlimit more = { wanted, wanted };
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) return;
+    }
+    files.rlim_cur = MIN(files.rlim_max, wanted);
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < wanted) {
+        log_line(LOG_WARNING, "limits.connections is %zu, but only %llu files may be open",
+                 config->n_connections, (unsigned long long)files.rlim_cur);
+    }
+}
+
+static void on_progress(void *context, const char *stage, double ratio) {
+    int64_t *last = context;
+    int64_t now = clock_us();
+    if (now - *last < 200000) return;
+    *last = now;
+    notify_status("loading: %s, %.0f %%", stage, ratio * 100);
+    notify_extend(30 * 1000000);
+}
+
+static size_t n_cpus(void) {
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : MIN((size_t)n, (size_t)64);
+}
+
+static Status open_index(Daemon *daemon, size_t n_threads, Err *err) {
+    const Config *config = daemon->config;
+    TRY(file_make_dirs(config->state, 0700, err));
+    IndexOptions options = INDEX_OPTIONS_DEFAULT;
+    if (*config->embedder) options.embedder = config->embedder;
+    options.max_passage_words = config->passage_words;
+    options.text_limits.max_clean_bytes = config->clean_text_bytes;
+    options.text_limits.max_docs = config->documents;
+    options.flat_max_vectors = config->flat_max_vectors;
+    options.n_readers = n_threads;
+    int64_t last = 0;
+    Status status = index_open(config->state, &options, on_progress, &last, &daemon->index, err);
+    return status == STATUS_OK ? STATUS_OK : err_prefix(err, status, "state %s", config->state);
+}
+
+static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
+    const Config *config = daemon->config;
+    size_t n_prepare = config->n_prepare_threads ? config->n_prepare_threads : n_cpus();
+    TRY(writer_new(daemon->index, config->commit_bytes, &daemon->writer, err));
+    TRY(work_pool_new("fonte-work", n_threads, 0, daemon_pool_run, &daemon->pool, err));
+    /* nicer than searches: a person waits for those */
+    return work_pool_new("fonte-prepare", n_prepare, 5, daemon_pool_run, &daemon->prepare, err);
+}
+
+static Status open_server(Daemon *daemon, Err *err) {
+    const Config *config = daemon->config;
+    TRY(listen_open(config->socket, config->socket_mode, config->socket_group, &daemon->listener,
+                    err));
+    HttpLimits limits;
+    HttpHandlers handlers;
+    daemon_http_limits(config, &limits);
+    daemon_handlers(daemon, &handlers);
+    Status status = http_server_open(daemon->listener.fd, &limits, &handlers, &daemon->server, err);
+    if (status != STATUS_OK) close(daemon->listener.fd);
+    return status;
+}
+
+static Status start(Daemon *daemon, Err *err) {
+    const Config *config = daemon->config;
+    size_t n_threads = config->n_threads ? config->n_threads : MAX(n_cpus(), (size_t)2);
+    raise_files(config);
+    TRY(open_index(daemon, n_threads, err));
+    TRY(open_threads(daemon, n_threads, err));
+    TRY(open_server(daemon, err));
+    return daemon_loop_open(daemon, err);
+}
+
+static void announce(Daemon *daemon) {
+    WriterStatus status;
+    writer_status(daemon->writer, &status);
+    daemon->started_us = clock_us();
+    notify_ready();
+    log_line(LOG_NOTICE, "READY socket=%s state=%s documents=%zu passages=%zu pid=%d",
+             daemon->listener.path, daemon->config->state, status.index.counts.n_documents,
+             status.index.counts.n_passages, (int)getpid());
+}
+
+/* Threads end before the loop's handles, because they wake them; jobs that were left are finished
+ * (their requests are gone or cut) before the server is. */
+static void stop(Daemon *daemon) {
+    for (Job *job = daemon->jobs; job; job = job->next) {
+        int calm = JOB_CALM;
+        atomic_compare_exchange_strong(&job->cancelled, &calm, JOB_STOPPING);
+    }
+    daemon->prepare = work_pool_free(daemon->prepare);
+    daemon->pool = work_pool_free(daemon->pool);
+    daemon->writer = writer_free(daemon->writer);
+    daemon_finish_jobs(daemon);
+    daemon->server = http_server_close(daemon->server);
+    daemon_loop_close(daemon);
+    notify_extend(60 * 1000000); /* the snapshot is written */
+    index_close(daemon->index);
+    listen_remove(&daemon->listener);
+    access_unref(daemon->access);
+    config_free(daemon->config);
+    pthread_mutex_destroy(&daemon->done_lock);
+}
+
+static int check_config(Daemon *daemon) {
+    log_line(LOG_NOTICE, "configuration is good: state=%s socket=%s", daemon->config->state,
+             daemon->config->socket);
+    access_unref(daemon->access);
+    config_free(daemon->config);
+    return DAEMON_EXIT_OK;
+}
+
+int daemon_run(const DaemonOptions *options) {
+    Daemon daemon = { .options = options, .listener.fd = -1 };
+    Err err = { 0 };
+    signal(SIGPIPE, SIG_IGN);
+    if (load_config(&daemon, &err) != STATUS_OK) {
+        log_line(LOG_ERROR, "%s", err.text);
+        access_unref(daemon.access);
+        config_free(daemon.config);
+        return DAEMON_EXIT_USAGE;
+    }
+    if (options->check_config) return check_config(&daemon);
+    log_set_level(daemon.config->log_level);
+    daemon.done_last = &daemon.done;
+    pthread_mutex_init(&daemon.done_lock, NULL);
+    int exit_status = DAEMON_EXIT_OK;
+    if (daemon_loop_init(&daemon, &err) != STATUS_OK) {
+        log_line(LOG_ERROR, "cannot start: %s", err.text);
+        return DAEMON_EXIT_FAILED;
+    }
+    if (start(&daemon, &err) == STATUS_OK) {
+        announce(&daemon);
+        daemon_loop_run(&daemon);
+    } else {
+        log_line(LOG_ERROR, "cannot start: %s", err.text);
+        exit_status = DAEMON_EXIT_FAILED;
+    }
+    stop(&daemon);
+    if (exit_status == DAEMON_EXIT_OK) log_line(LOG_NOTICE, "stopped");
+    return exit_status;
+}
