@@ -30,7 +30,7 @@ static void name_copy(Slice s, char ret[NAME_BYTES]) {
     while (s.n && (s.p[0] == '"' || s.p[0] == '\'')) s = slice_skip(s, 1);
     size_t n = 0;
     while (n < s.n && n < NAME_BYTES - 1 && is_name_byte(s.p[n])) n++;
-    memcpy(ret, s.p, n);
+    if (n) memcpy(ret, s.p, n);
     ret[n] = '\0';
     /* Pages that say Latin-1 mean what browsers take it for. */
     static const char *const latin[] = { "iso-8859-1", "iso8859-1", "latin1", "latin-1",
