@@ -162,8 +162,7 @@ static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err 
     Sentence *sentences;
     size_t n;
     TRY(sentence_rank(&question, terms, job->passages, arena, &sentences, &n, err));
-    ret->confidence = 0;
-    for (size_t i = 0; i < n; i++) ret->confidence = MAX(ret->confidence, sentences[i].confidence);
+    ret->confidence = n ? sentences[0].confidence : 0;
     if (!n || ret->confidence < job->options->min_confidence) {
         abstain(ret, "weak_support");
         return STATUS_OK;

@@ -13,7 +13,9 @@ typedef struct Command {
 
 int cmd_add(Cli *cli, int argc, char **argv);
 int cmd_ask(Cli *cli, int argc, char **argv);
+int cmd_bench(Cli *cli, int argc, char **argv);
 int cmd_docs(Cli *cli, int argc, char **argv);
+int cmd_eval(Cli *cli, int argc, char **argv);
 int cmd_rm(Cli *cli, int argc, char **argv);
 int cmd_search(Cli *cli, int argc, char **argv);
 int cmd_status(Cli *cli, int argc, char **argv);

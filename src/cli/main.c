@@ -12,6 +12,8 @@ static const Command commands[] = {
     { "docs", "List documents, show one", cmd_docs },
     { "rm", "Remove documents", cmd_rm },
     { "status", "Show the state of the daemon and its index", cmd_status },
+    { "eval", "Measure the quality of search and answers on a dataset", cmd_eval },
+    { "bench", "Measure the speed of this machine", cmd_bench },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
