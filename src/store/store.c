@@ -51,14 +51,19 @@ static Status lock_folder(Store *store, Err *err) {
     return err_set_errno(err, errno, "%s", path.p);
 }
 
-/* The database file with mode 0600 (its log gets the same), and its name on disk. */
-static Status make_file(Store *store, const char *path, Err *err) {
+/* The database file with mode 0600; its log gets the same. */
+static Status make_file(const char *path, Err *err) {
     CLEANUP(close_cleanup) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return err_set_errno(err, errno, "%s", path);
+    return fd < 0 ? err_set_errno(err, errno, "%s", path) : STATUS_OK;
+}
+
+/* Names of files that were made or removed are on disk: without it, the rollback journal of the
+ * change to WAL could come back after a power cut and undo it. */
+static Status sync_folder(const Store *store, Err *err) {
     CLEANUP(close_cleanup)
     int folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || fsync(folder) != 0) return err_set_errno(err, errno, "%s", store->folder);
-    return STATUS_OK;
+    if (folder >= 0 && fsync(folder) == 0) return STATUS_OK;
+    return err_set_errno(err, errno, "%s", store->folder);
 }
 
 static Status configure(Store *store, Err *err) {
@@ -111,7 +116,7 @@ static Status open_database(Store *store, const StoreOptions *options, Err *err)
     AUTO_BUF Buf path = BUF_NULL;
     TRY(path_in(store, "fonte.db", &path, err));
     if (store->mode == STORE_WRITE) {
-        TRY(make_file(store, path.p, err));
+        TRY(make_file(path.p, err));
     } else if (access(path.p, F_OK) != 0) {
         return err_set_errno(err, errno, "%s", path.p);
     }
@@ -130,7 +135,8 @@ static Status open_database(Store *store, const StoreOptions *options, Err *err)
 static Status open_to_write(Store *store, Err *err) {
     TRY(store_exec(store, "PRAGMA journal_mode = WAL", err));
     sqlite3_wal_hook(store->db, after_commit, store);
-    return store_migrate(store, err);
+    TRY(store_migrate(store, err));
+    return sync_folder(store, err);
 }
 
 static Status open_to_read(Store *store, Err *err) {

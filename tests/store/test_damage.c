@@ -25,7 +25,7 @@ static void fill(Store *store) {
     cr_assert_eq(store_begin(store, &err), STATUS_OK);
     cr_assert_eq(store_embedder(store, "e", 2, &embedder, &err), STATUS_OK);
     cr_assert_eq(store_embedder_set_current(store, embedder, &err), STATUS_OK);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 25; i++) {
         AUTO_BUF Buf text = BUF_NULL;
         for (int w = 0; w < 200; w++) {
             buf_printf(&text, "w%d%s", (w * (i + 3)) % 97, w % 50 == 49 ? "\n\n" : " ");
