@@ -1,0 +1,30 @@
+/* Which sets this x86-64 processor has, and whether the operating system keeps their registers.
+ * Source: Intel SDM vol. 1 ch. 13-15 (CPUID leaves 1 and 7, XCR0), AMD APM vol. 3 app. E. */
+#include "kernels/kernels_internal.h"
+
+#include <cpuid.h>
+
+static uint64_t xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool has(uint32_t reg, unsigned bit) {
+    return reg >> bit & 1;
+}
+
+unsigned kernels_cpu_sets(void) {
+    unsigned a, b, c, d, sets = KERNELS_REF;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return sets;
+    bool fma = has(c, 12), osxsave = has(c, 27), avx = has(c, 28), f16c = has(c, 29);
+    if (!osxsave || !avx) return sets;
+    uint64_t kept = xcr0();
+    if ((kept & 0x06) != 0x06) return sets; /* SSE and AVX registers */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return sets;
+    if (fma && f16c && has(b, 5)) sets |= KERNELS_AVX2;
+    bool avx512 = has(b, 16) && has(b, 17) && has(b, 30) && has(b, 31); /* F DQ BW VL */
+    /* mask registers, upper halves of 0-15, registers 16-31 */
+    if ((sets & KERNELS_AVX2) && avx512 && (kept & 0xE0) == 0xE0) sets |= KERNELS_AVX512;
+    return sets;
+}

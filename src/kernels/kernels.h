@@ -1,0 +1,122 @@
+#pragma once
+/* The operations of transformers, each declared once as a function type; a KernelTable holds one
+ * function per operation, picked at start for this processor. It knows no model and no threads.
+ *
+ * Order of sums: inside one set, an output depends on its own inputs only and is summed in an order
+ * that its length alone decides. So results are the same bit for bit whichever rows or tokens are
+ * computed together, on any number of threads. Different sets round differently (tolerances:
+ * tests/kernels/tolerance.h).
+ * Weights are multiplied as the f32 numbers that gguf_decode_row gives, activations stay f32.
+ * Alignment: none is needed unless said. Overlap: none unless said.
+ * Threads: any; nothing here has state. Errors: none after kernels_pick; sizes are the caller's
+ * duty (asserted). Infinities and NaN pass through.
+ * Oracle: ref/ (scalar, f64 sums). */
+#include "base/status.h"
+#include "gguf/blocks.h"
+
+/* Decode n elements (whole blocks) of one row: y f32 [n], the same bits as gguf_decode_row. */
+typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
+
+/* y[t, r] = sum_i W[r, i] x[t, i] for the rows r in [row_begin, row_end) of a weight matrix. */
+typedef struct KernelsMatmulJob {
+    const void *w;     /* [n_rows, n] blocks of the table's type */
+    size_t row_bytes;  /* of a row of w */
+    size_t n;          /* inputs; whole blocks */
+    const float *x;    /* f32 [n_tokens, n] */
+    size_t x_stride;   /* elements from one token's inputs to the next */
+    size_t n_tokens;
+    float *y;          /* f32 [n_tokens, n_rows] */
+    size_t y_stride;   /* elements from one token's outputs to the next */
+    bool accumulate;   /* y += instead of y = */
+} KernelsMatmulJob;
+/* scratch: f32 [KERNELS_MATMUL_ROWS * KERNELS_ROUND_UP(n)], 64-byte aligned, the calling thread's
+ * own. */
+typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
+                           float *scratch);
+enum { KERNELS_MATMUL_ROWS = 4 };
+#define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
+
+/* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
+typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);
+
+/* Rotate neighbouring pairs of each head: x f32 [n_heads, head_dim] in place, the first n_rot
+ * elements of each. cos, sin f32 [n_rot]: both entries of a pair hold the pair's cosine; sin holds
+ * -sine, sine. Source: arXiv:2104.09864, eq. 34. */
+typedef void KernelsRope(float *x, size_t n_heads, size_t head_dim, size_t n_rot, const float *cos,
+                         const float *sin);
+
+/* y = silu(gate) up = gate up / (1 + exp(-gate)), f32 [n]; y may be gate or up.
+ * Source: arXiv:2002.05202, eq. 6. */
+typedef void KernelsSiluMul(const float *gate, const float *up, size_t n, float *y);
+/* y += x, f32 [n]. */
+typedef void KernelsAdd(const float *x, size_t n, float *y);
+
+/* Numbers in which keys and values are kept. */
+typedef enum KernelsKvType {
+    KERNELS_KV_F32,
+    KERNELS_KV_F16,
+    KERNELS_KV_Q8_0, /* blocks of GgufBlockQ8_0 */
+    KERNELS_N_KV_TYPES,
+} KernelsKvType;
+/* x f32 [n] to n numbers of the table's type at y (n whole blocks of 32 for Q8_0). F16 rounds to
+ * nearest even; Q8_0: d = max |x| / 127 as f16, q = round(x / d) to nearest. Same bits in all
+ * sets. */
+typedef void KernelsKvStore(const float *x, size_t n, void *y);
+
+/* One token's query heads that share one key/value head, over that head's cached positions
+ * [begin, end):  y[h] = sum_p softmax_p(q[h] . k[p] * scale) v[p].
+ * Keys and values lie in pages of page_tokens positions: page p / page_tokens holds position p.
+ * Summed page by page with a running maximum (arXiv:1805.02867), so that scratch does not grow with
+ * the context. */
+typedef struct KernelsAttentionJob {
+    const float *q; /* f32 [n_heads, key_dim] */
+    size_t n_heads;
+    size_t key_dim, value_dim;      /* elements; multiples of 32 for Q8_0 */
+    const uint8_t *base;            /* page i of this head begins at base + pages[i] * page_bytes */
+    const uint32_t *pages;
+    size_t page_bytes;
+    size_t page_tokens;             /* positions of a page, <= KERNELS_PAGE_TOKENS */
+    size_t values_offset;           /* bytes from a page's keys to its values */
+    size_t begin, end;              /* positions; begin < end */
+    float scale;
+    float *y; /* f32 [n_heads, value_dim] */
+} KernelsAttentionJob;
+enum { KERNELS_PAGE_TOKENS = 64 };
+/* scratch: f32 [KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_heads)], 64-byte aligned. */
+typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
+#define KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_heads)                                     \
+    (KERNELS_PAGE_TOKENS * (KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)) +             \
+     (n_heads) *                                                                                   \
+         (KERNELS_PAGE_TOKENS + 32 + KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)))
+
+typedef struct KernelTable {
+    const char *name; /* the best set in it: "avx512" */
+    KernelsDecodeRow *decode_row[GGUF_N_TYPE_NUMBERS];
+    KernelsMatmul *matmul[GGUF_N_TYPE_NUMBERS];
+    KernelsRmsnorm *rmsnorm;
+    KernelsRope *rope;
+    KernelsSiluMul *silu_mul;
+    KernelsAdd *add;
+    KernelsKvStore *kv_store[KERNELS_N_KV_TYPES];
+    KernelsAttention *attention[KERNELS_N_KV_TYPES];
+} KernelTable;
+
+/* Sets of kernels; a mask is an OR of them. */
+typedef enum KernelsSet {
+    KERNELS_REF = 1 << 0,    /* every machine */
+    KERNELS_AVX2 = 1 << 1,   /* x86-64 with AVX2, FMA, F16C */
+    KERNELS_AVX512 = 1 << 2, /* x86-64 with AVX-512 F, BW, DQ, VL */
+    KERNELS_NEON = 1 << 3,   /* AArch64 with dot product */
+    KERNELS_AMX = 1 << 4,    /* x86-64 with AMX tiles of int8 and bf16 */
+} KernelsSet;
+enum { KERNELS_ALL = 0x1F };
+
+/* "ref", "avx2", ...; NULL for what is no single set. */
+const char *kernels_set_name(KernelsSet set);
+/* Sets that this machine (processor and operating system) can run and this program has. */
+unsigned kernels_available(void);
+/* "ref,avx2" to a mask; "all" is KERNELS_ALL. USAGE naming the word that is no set. */
+Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) MUST_CHECK;
+/* Fill the table: ref first, then each better set that mask and machine allow overwrites.
+ * UNSUPPORTED where mask has sets, but none that this machine can run. */
+Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) MUST_CHECK;

@@ -1,0 +1,45 @@
+#pragma once
+/* What the sets give to pick.c, and what all of them share. Folder-private. */
+#include "kernels/kernels.h"
+#include <math.h>
+
+/* Each overwrites the table's entries with its own. Only where the machine has the set. */
+void kernels_fill_ref(KernelTable *table);
+void kernels_fill_avx2(KernelTable *table);
+void kernels_fill_avx512(KernelTable *table);
+void kernels_fill_neon(KernelTable *table);
+
+/* Sets of the processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */
+unsigned kernels_cpu_sets(void);
+
+/* The types of weights, for tables: X(enum suffix, name of functions, bytes of an element or 0). */
+#define KERNELS_WEIGHT_TYPES(X)                                                                    \
+    X(F32, f32, 4)                                                                                 \
+    X(F16, f16, 2)                                                                                 \
+    X(BF16, bf16, 2)                                                                               \
+    X(Q4_0, q4_0, 0)                                                                               \
+    X(Q4_1, q4_1, 0)                                                                               \
+    X(Q5_0, q5_0, 0)                                                                               \
+    X(Q5_1, q5_1, 0)                                                                               \
+    X(Q8_0, q8_0, 0)                                                                               \
+    X(Q2_K, q2_k, 0)                                                                               \
+    X(Q3_K, q3_k, 0)                                                                               \
+    X(Q4_K, q4_k, 0)                                                                               \
+    X(Q5_K, q5_k, 0)                                                                               \
+    X(Q6_K, q6_k, 0)                                                                               \
+    X(IQ4_NL, iq4_nl, 0)                                                                           \
+    X(IQ4_XS, iq4_xs, 0)
+
+/* One block of 32 numbers to Q8_0: every operation is exact or rounded as IEEE says, so that all
+ * sets give the same bits. */
+static inline void kernels_store_q8_0_block(const float *x, GgufBlockQ8_0 *ret) {
+    float max = 0;
+    for (size_t i = 0; i < GGUF_BLOCK; i++) max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    ret->d = gguf_f32_to_f16(max / 127);
+    float d = gguf_f16_to_f32(ret->d);
+    for (size_t i = 0; i < GGUF_BLOCK; i++) {
+        float q = d > 0 ? rintf(x[i] / d) : 0;
+        q = q > 127 ? 127 : q < -127 ? -127 : q;
+        ret->qs[i] = (int8_t)(q == q ? q : 0);
+    }
+}

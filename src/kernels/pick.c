@@ -1,0 +1,81 @@
+/* Names of the sets and the choice among them, once at start. */
+#include "kernels/kernels_internal.h"
+
+#include "base/mem.h"
+#include "base/slice.h"
+#include <string.h>
+
+typedef struct SetRow {
+    KernelsSet set;
+    const char *name;
+    void (*fill)(KernelTable *); /* NULL: not in this program */
+} SetRow;
+
+/* From plain to best: a later row overwrites what earlier ones filled in. */
+static const SetRow sets[] = {
+    { KERNELS_REF, "ref", kernels_fill_ref },
+#ifdef KERNELS_HAVE_X86
+    { KERNELS_AVX2, "avx2", kernels_fill_avx2 },
+    { KERNELS_AVX512, "avx512", kernels_fill_avx512 },
+#else
+    { KERNELS_AVX2, "avx2", NULL },
+    { KERNELS_AVX512, "avx512", NULL },
+#endif
+#ifdef KERNELS_HAVE_ARM
+    { KERNELS_NEON, "neon", kernels_fill_neon },
+#else
+    { KERNELS_NEON, "neon", NULL },
+#endif
+    { KERNELS_AMX, "amx", NULL },
+};
+
+const char *kernels_set_name(KernelsSet set) {
+    for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
+        if (sets[i].set == set) return sets[i].name;
+    }
+    return NULL;
+}
+
+unsigned kernels_available(void) {
+    unsigned built = 0;
+    for (size_t i = 0; i < N_ELEMENTS(sets); i++) built |= sets[i].fill ? sets[i].set : 0;
+    return built & kernels_cpu_sets();
+}
+
+Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
+    unsigned mask = 0;
+    for (const char *p = names;; p++) {
+        Slice word = { p, strcspn(p, ",") };
+        bool known = slice_equal(word, SLICE("all"));
+        if (known) mask = KERNELS_ALL;
+        for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
+            if (!slice_equal(word, slice_of(sets[i].name))) continue;
+            mask |= sets[i].set;
+            known = true;
+        }
+        if (!known) {
+            return err_set_param(err, STATUS_USAGE, "cpu-mask",
+                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, neon, amx, all)",
+                                 SLICE_ARGS(word));
+        }
+        p += word.n;
+        if (*p == 0) break;
+    }
+    *ret = mask;
+    return STATUS_OK;
+}
+
+Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) {
+    unsigned usable = mask & kernels_available();
+    if (usable == 0) {
+        return err_set_param(err, STATUS_UNSUPPORTED, "cpu-mask",
+                             "this machine has none of the chosen sets of kernels");
+    }
+    KernelTable table;
+    kernels_fill_ref(&table);
+    for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
+        if (usable & sets[i].set) sets[i].fill(&table);
+    }
+    *ret = table;
+    return STATUS_OK;
+}

@@ -1,0 +1,99 @@
+#pragma once
+/* Operations on rows of f32, and exp, written once over the vectors of a set (vec_<set>.h). A row
+ * that is no whole number of vectors ends with a partial load, whose missing lanes are 0. */
+#include "kernels/kernels_internal.h"
+
+#include <string.h>
+
+/* exp(x) to about 1 unit in the last place, for x in [-87.3, 88.0]; beyond that the ends' values.
+ * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7, whose remainder
+ * there is below 6e-9; ln 2 in two parts, so that the first product is exact. */
+static inline Vec vec_exp(Vec x) {
+    x = vec_max(vec_set1(-87.3F), x); /* this order keeps NaN on x86 */
+    x = vec_min(vec_set1(88.0F), x);
+    Vec n = vec_round(vec_mul(x, vec_set1(0x1.715476p+0F)));
+    Vec r = vec_fma(n, vec_set1(-0x1.62e4p-1F), x);
+    r = vec_fma(n, vec_set1(-0x1.7f7d1cp-20F), r);
+    Vec p = vec_set1(0x1.a01a02p-13F); /* 1/5040 */
+    p = vec_fma(p, r, vec_set1(0x1.6c16c2p-10F));
+    p = vec_fma(p, r, vec_set1(0x1.111112p-7F));
+    p = vec_fma(p, r, vec_set1(0x1.555556p-5F));
+    p = vec_fma(p, r, vec_set1(0x1.555556p-3F));
+    p = vec_fma(p, r, vec_set1(0.5F));
+    p = vec_fma(p, r, vec_set1(1.0F));
+    p = vec_fma(p, r, vec_set1(1.0F));
+    return vec_mul(p, vec_exp2_whole(n));
+}
+
+static void VEC_NAME(rmsnorm)(const float *x, const float *g, size_t n, float eps, float *y) {
+    Vec sums[4] = { vec_zero(), vec_zero(), vec_zero(), vec_zero() };
+    size_t i = 0, k = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES, k = (k + 1) % 4) {
+        Vec v = vec_load(x + i);
+        sums[k] = vec_fma(v, v, sums[k]);
+    }
+    if (i < n) {
+        Vec v = vec_load_part(x + i, n - i);
+        sums[k] = vec_fma(v, v, sums[k]);
+    }
+    double sum = vec_sum(vec_add(vec_add(sums[0], sums[1]), vec_add(sums[2], sums[3])));
+    Vec scale = vec_set1((float)(1 / sqrt(sum / (double)n + eps)));
+    for (i = 0; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec_store(y + i, vec_mul(vec_mul(vec_load(x + i), scale), vec_load(g + i)));
+    }
+    if (i < n) {
+        Vec v = vec_mul(vec_load_part(x + i, n - i), scale);
+        vec_store_part(y + i, vec_mul(v, vec_load_part(g + i, n - i)), n - i);
+    }
+}
+
+static void VEC_NAME(rope)(float *x, size_t n_heads, size_t head_dim, size_t n_rot,
+                           const float *cos, const float *sin) {
+    for (size_t h = 0; h < n_heads; h++, x += head_dim) {
+        size_t i = 0;
+        for (; i + VEC_LANES <= n_rot; i += VEC_LANES) {
+            Vec v = vec_load(x + i);
+            Vec turned = vec_mul(vec_swap_pairs(v), vec_load(sin + i));
+            vec_store(x + i, vec_fma(v, vec_load(cos + i), turned));
+        }
+        if (i < n_rot) {
+            size_t left = n_rot - i;
+            Vec v = vec_load_part(x + i, left);
+            Vec turned = vec_mul(vec_swap_pairs(v), vec_load_part(sin + i, left));
+            vec_store_part(x + i, vec_fma(v, vec_load_part(cos + i, left), turned), left);
+        }
+    }
+}
+
+static inline Vec silu_mul_vec(Vec gate, Vec up) {
+    Vec one = vec_set1(1.0F);
+    return vec_div(vec_mul(gate, up), vec_add(one, vec_exp(vec_sub(vec_zero(), gate))));
+}
+
+static void VEC_NAME(silu_mul)(const float *gate, const float *up, size_t n, float *y) {
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec_store(y + i, silu_mul_vec(vec_load(gate + i), vec_load(up + i)));
+    }
+    if (i < n) {
+        Vec v = silu_mul_vec(vec_load_part(gate + i, n - i), vec_load_part(up + i, n - i));
+        vec_store_part(y + i, v, n - i);
+    }
+}
+
+static void VEC_NAME(add)(const float *x, size_t n, float *y) {
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vec_store(y + i, vec_add(vec_load(y + i), vec_load(x + i)));
+    }
+    for (; i < n; i++) y[i] += x[i];
+}
+
+static void VEC_NAME(kv_store_f32)(const float *x, size_t n, void *y) {
+    memcpy(y, x, n * sizeof *x);
+}
+
+static void VEC_NAME(kv_store_q8_0)(const float *x, size_t n, void *y) {
+    GgufBlockQ8_0 *block = y;
+    for (size_t i = 0; i < n; i += GGUF_BLOCK) kernels_store_q8_0_block(x + i, block++);
+}

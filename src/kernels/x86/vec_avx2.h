@@ -1,0 +1,73 @@
+#pragma once
+/* Vectors of 8 floats for vec/ on AVX2, FMA, F16C. */
+#include <immintrin.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef __m256 Vec;
+/* Tokens of a tile: 4 rows x 2 tokens are 8 accumulators of the 16 registers. */
+enum { VEC_LANES = 8, VEC_TILE_TOKENS = 2 };
+#define VEC_NAME(name) name##_avx2
+
+static inline Vec vec_zero(void) {
+    return _mm256_setzero_ps();
+}
+static inline Vec vec_set1(float x) {
+    return _mm256_set1_ps(x);
+}
+static inline Vec vec_load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+static inline void vec_store(float *p, Vec v) {
+    _mm256_storeu_ps(p, v);
+}
+/* The first n < 8 lanes; the others are 0, their memory is not touched. */
+static inline Vec vec_load_part(const float *p, size_t n) {
+    float padded[8] = { 0 };
+    memcpy(padded, p, n * sizeof *p);
+    return _mm256_loadu_ps(padded);
+}
+static inline void vec_store_part(float *p, Vec v, size_t n) {
+    float padded[8];
+    _mm256_storeu_ps(padded, v);
+    memcpy(p, padded, n * sizeof *p);
+}
+static inline Vec vec_add(Vec a, Vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline Vec vec_sub(Vec a, Vec b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline Vec vec_mul(Vec a, Vec b) {
+    return _mm256_mul_ps(a, b);
+}
+static inline Vec vec_div(Vec a, Vec b) {
+    return _mm256_div_ps(a, b);
+}
+static inline Vec vec_fma(Vec a, Vec b, Vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+/* b where one of them is NaN */
+static inline Vec vec_max(Vec a, Vec b) {
+    return _mm256_max_ps(a, b);
+}
+static inline Vec vec_min(Vec a, Vec b) {
+    return _mm256_min_ps(a, b);
+}
+static inline Vec vec_round(Vec v) {
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* 2^n for whole n in [-126, 127] */
+static inline Vec vec_exp2_whole(Vec n) {
+    __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
+}
+static inline Vec vec_swap_pairs(Vec v) {
+    return _mm256_permute_ps(v, 0xB1);
+}
+/* Lanes i and i + 4, then i + 2, i + 1. */
+static inline float vec_sum(Vec v) {
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
