@@ -3,9 +3,9 @@
  * caller writes the job's fields, then publishes a new number with part 0. A thread reads `claim`,
  * then the fields, and takes a part by compare-exchange of what it read with one more: success
  * proves that the job was still the same, so the fields that it read belong to it. A failed
- * exchange throws them away. In between the caller closes the job, lest a thread pair the old number
- * with a new field. All fields are atomics, so that reading them while the caller writes
- * the next job is no race.
+ * exchange throws them away. In between the caller closes the job, lest a thread pair the old
+ * number with a new field. All fields are atomics, so that reading them while the caller writes the
+ * next job is no race.
  *
  * The caller waits for parts, not for threads: `done` counts finished parts, and every claimed part
  * is counted once. A thread that sleeps, or that a busy neighbour pushed from its processor before
@@ -40,10 +40,10 @@ typedef struct PoolThread {
 
 struct Pool {
     _Alignas(64) _Atomic uint64_t claim;
-    _Alignas(64) _Atomic uint32_t done;  /* parts finished of the running job */
-    _Alignas(64) _Atomic uint32_t wake;  /* counts jobs, for the futex */
-    _Atomic uint32_t n_asleep;           /* threads that may sleep on `wake` */
-    _Atomic bool caller_asleep;          /* the caller may sleep on `done` */
+    _Alignas(64) _Atomic uint32_t done; /* parts finished of the running job */
+    _Alignas(64) _Atomic uint32_t wake; /* counts jobs, for the futex */
+    _Atomic uint32_t n_asleep;          /* threads that may sleep on `wake` */
+    _Atomic bool caller_asleep;         /* the caller may sleep on `done` */
     _Atomic bool stop;
     _Alignas(64) _Atomic(PoolFunction *) function;
     _Atomic(void *) context;

@@ -30,7 +30,8 @@ Pool *pool_free(Pool *pool);
 
 unsigned pool_n_threads(const Pool *pool);
 /* Run function for every part; everything the parts wrote is visible on return. n_parts <=
- * POOL_MAX_PARTS (asserted); 0 returns at once. Cost: no system call while the threads are awake. */
+ * POOL_MAX_PARTS (asserted); 0 returns at once. Cost: no system call while the threads are awake.
+ */
 void pool_run(Pool *pool, size_t n_parts, PoolFunction *function, void *context);
 /* Processors that this process may use (sched_getaffinity), at least 1. */
 unsigned pool_n_processors(void);

@@ -19,15 +19,15 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 
 /* y[t, r] = sum_i W[r, i] x[t, i] for the rows r in [row_begin, row_end) of a weight matrix. */
 typedef struct KernelsMatmulJob {
-    const void *w;     /* [n_rows, n] blocks of the table's type */
-    size_t row_bytes;  /* of a row of w */
-    size_t n;          /* inputs; whole blocks */
-    const float *x;    /* f32 [n_tokens, n] */
-    size_t x_stride;   /* elements from one token's inputs to the next */
+    const void *w;    /* [n_rows, n] blocks of the table's type */
+    size_t row_bytes; /* of a row of w */
+    size_t n;         /* inputs; whole blocks */
+    const float *x;   /* f32 [n_tokens, n] */
+    size_t x_stride;  /* elements from one token's inputs to the next */
     size_t n_tokens;
-    float *y;          /* f32 [n_tokens, n_rows] */
-    size_t y_stride;   /* elements from one token's outputs to the next */
-    bool accumulate;   /* y += instead of y = */
+    float *y;        /* f32 [n_tokens, n_rows] */
+    size_t y_stride; /* elements from one token's outputs to the next */
+    bool accumulate; /* y += instead of y = */
 } KernelsMatmulJob;
 /* scratch: f32 [KERNELS_MATMUL_ROWS * KERNELS_ROUND_UP(n)], 64-byte aligned, the calling thread's
  * own. */
@@ -71,13 +71,13 @@ typedef void KernelsKvStore(const float *x, size_t n, void *y);
 typedef struct KernelsAttentionJob {
     const float *q; /* f32 [n_heads, key_dim] */
     size_t n_heads;
-    size_t key_dim, value_dim;      /* elements; multiples of 32 for Q8_0 */
-    const uint8_t *base;            /* page i of this head begins at base + pages[i] * page_bytes */
+    size_t key_dim, value_dim; /* elements; multiples of 32 for Q8_0 */
+    const uint8_t *base;       /* page i of this head begins at base + pages[i] * page_bytes */
     const uint32_t *pages;
     size_t page_bytes;
-    size_t page_tokens;             /* positions of a page, <= KERNELS_PAGE_TOKENS */
-    size_t values_offset;           /* bytes from a page's keys to its values */
-    size_t begin, end;              /* positions; begin < end */
+    size_t page_tokens;   /* positions of a page, <= KERNELS_PAGE_TOKENS */
+    size_t values_offset; /* bytes from a page's keys to its values */
+    size_t begin, end;    /* positions; begin < end */
     float scale;
     float *y; /* f32 [n_heads, value_dim] */
 } KernelsAttentionJob;

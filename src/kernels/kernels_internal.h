@@ -1,5 +1,6 @@
 #pragma once
 /* What the sets give to pick.c, and what all of them share. Folder-private. */
+#include "base/mem.h"
 #include "kernels/kernels.h"
 #include <math.h>
 

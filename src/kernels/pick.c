@@ -54,9 +54,10 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
             known = true;
         }
         if (!known) {
-            return err_set_param(err, STATUS_USAGE, "cpu-mask",
-                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, neon, amx, all)",
-                                 SLICE_ARGS(word));
+            return err_set_param(
+                err, STATUS_USAGE, "cpu-mask",
+                "\"%.*s\" is no set of kernels (ref, avx2, avx512, neon, amx, all)",
+                SLICE_ARGS(word));
         }
         p += word.n;
         if (*p == 0) break;

@@ -91,7 +91,9 @@ static void attention_head(const KernelsAttentionJob *job, GgufType type, size_t
     (void)whole;
     const float *q = job->q + h * job->key_dim;
     float *y = job->y + h * job->value_dim;
+    double *sums = (double *)(scratch + KERNELS_ROUND_UP(MAX(job->key_dim, job->value_dim)));
     double max = -INFINITY, total = 0;
+    memset(sums, 0, job->value_dim * sizeof *sums);
     for (int pass = 0; pass < 2; pass++) {
         for (size_t p = job->begin; p < job->end; p++) {
             const uint8_t *page = page_of(job, p);
@@ -108,13 +110,10 @@ static void attention_head(const KernelsAttentionJob *job, GgufType type, size_t
             total += weight;
             gguf_decode_row(type, page + job->values_offset + at * value_bytes, job->value_dim,
                             scratch);
-            double *sums = (double *)(scratch + KERNELS_ROUND_UP(job->value_dim));
-            if (p == job->begin) memset(sums, 0, job->value_dim * sizeof *sums);
             for (size_t i = 0; i < job->value_dim; i++) sums[i] += weight * scratch[i];
-            if (p + 1 < job->end) continue;
-            for (size_t i = 0; i < job->value_dim; i++) y[i] = (float)(sums[i] / total);
         }
     }
+    for (size_t i = 0; i < job->value_dim; i++) y[i] = (float)(sums[i] / total);
 }
 
 static void attention_f32_ref(const KernelsAttentionJob *job, float *scratch) {

@@ -43,8 +43,8 @@ ALWAYS_INLINE void tile(const uint8_t *const w[KERNELS_MATMUL_ROWS], const float
             Group weights = decode(w[r], g);
             for (size_t j = 0; j < GROUP_VECS; j++) {
                 for (size_t t = 0; t < n_tokens; t++) {
-                    acc[r][t] = vec_fma(weights.v[j], vec_load(x[t] + 32 * g + j * VEC_LANES),
-                                        acc[r][t]);
+                    acc[r][t] =
+                        vec_fma(weights.v[j], vec_load(x[t] + 32 * g + j * VEC_LANES), acc[r][t]);
                 }
             }
         }

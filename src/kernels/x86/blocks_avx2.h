@@ -95,7 +95,8 @@ ALWAYS_INLINE Group decode_q4_1(const uint8_t *row, size_t g) {
 ALWAYS_INLINE Levels fives(const uint8_t *qs, const uint8_t *qh) {
     uint32_t high;
     memcpy(&high, qh, sizeof high);
-    __m128i bits = _mm_cvtsi32_si128((int)high), one = _mm_set1_epi64x((long long)0x8040201008040201);
+    __m128i bits = _mm_cvtsi32_si128((int)high),
+            one = _mm_set1_epi64x((long long)0x8040201008040201);
     Levels q = nibbles(qs);
     for (int j = 0; j < 2; j++) {
         __m128i two_bytes = _mm_srl_epi64(bits, _mm_cvtsi32_si128(16 * j));

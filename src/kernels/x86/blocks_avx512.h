@@ -123,9 +123,9 @@ ALWAYS_INLINE Group decode_q2_k(const uint8_t *row, size_t g) {
         uint8_t scale = b->scales[2 * k + j];
         __m512i q = _mm512_srli_epi32(bytes_16(b->qs + k / 4 * 32 + 16 * j), (unsigned)(k % 4 * 2));
         /* only levels 0-3 of the table are meant: mask the rest of the index */
-        __m512 table = _mm512_sub_ps(
-            _mm512_mul_ps(_mm512_set1_ps(d * (float)(scale & 15)), levels_16()),
-            _mm512_set1_ps(dmin * (float)(scale >> 4)));
+        __m512 table =
+            _mm512_sub_ps(_mm512_mul_ps(_mm512_set1_ps(d * (float)(scale & 15)), levels_16()),
+                          _mm512_set1_ps(dmin * (float)(scale >> 4)));
         group.v[j] = table_16(_mm512_and_si512(q, _mm512_set1_epi32(3)), table);
     }
     return group;
@@ -156,8 +156,8 @@ ALWAYS_INLINE Group decode_q4_k(const uint8_t *row, size_t g) {
     uint8_t sc, m;
     gguf_q4_k_scale(b->scales, k, &sc, &m);
     __m512 scale = _mm512_set1_ps(half(&b->d) * (float)sc);
-    __m512 table = _mm512_sub_ps(_mm512_mul_ps(scale, levels_16()),
-                                 _mm512_set1_ps(half(&b->dmin) * (float)m));
+    __m512 table =
+        _mm512_sub_ps(_mm512_mul_ps(scale, levels_16()), _mm512_set1_ps(half(&b->dmin) * (float)m));
     const uint8_t *qs = b->qs + k / 2 * 32;
     __m512i q0 = bytes_16(qs), q1 = bytes_16(qs + 16);
     unsigned shift = (unsigned)(k % 2 * 4);
@@ -174,8 +174,7 @@ ALWAYS_INLINE Group decode_q5_k(const uint8_t *row, size_t g) {
     __m512 min = _mm512_set1_ps(half(&b->dmin) * (float)m);
     Group group;
     for (size_t j = 0; j < 2; j++) {
-        __m512i q =
-            _mm512_srli_epi32(bytes_16(b->qs + k / 2 * 32 + 16 * j), (unsigned)(k % 2 * 4));
+        __m512i q = _mm512_srli_epi32(bytes_16(b->qs + k / 2 * 32 + 16 * j), (unsigned)(k % 2 * 4));
         __m512i high = _mm512_srli_epi32(bytes_16(b->qh + 16 * j), (unsigned)k);
         high = _mm512_slli_epi32(_mm512_and_si512(high, _mm512_set1_epi32(1)), 4);
         q = _mm512_or_si512(_mm512_and_si512(q, _mm512_set1_epi32(15)), high);
@@ -192,8 +191,8 @@ ALWAYS_INLINE Group decode_q6_k(const uint8_t *row, size_t g) {
     for (size_t j = 0; j < 2; j++) {
         __m512i low = bytes_16(b->ql + 64 * h + 32 * (i % 2) + 16 * j);
         __m512i high = bytes_16(b->qh + 32 * h + 16 * j);
-        low = _mm512_and_si512(_mm512_srli_epi32(low, (unsigned)(i / 2 * 4)),
-                               _mm512_set1_epi32(15));
+        low =
+            _mm512_and_si512(_mm512_srli_epi32(low, (unsigned)(i / 2 * 4)), _mm512_set1_epi32(15));
         high = _mm512_and_si512(_mm512_srli_epi32(high, (unsigned)(2 * i)), _mm512_set1_epi32(3));
         __m512i q = _mm512_or_si512(low, _mm512_slli_epi32(high, 4));
         __m512 level = _mm512_cvtepi32_ps(_mm512_sub_epi32(q, _mm512_set1_epi32(32)));

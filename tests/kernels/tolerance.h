@@ -1,0 +1,10 @@
+#pragma once
+/* How far a set may be from ref, relative to the scale that the comment names. The f32 sums of a
+ * set are bounded by n roundings of 6e-8 of the sum of magnitudes; they behave like sqrt(n), so the
+ * rows leave a factor of about 4 over the largest difference seen with the lengths tested here. */
+#define TOLERANCE_MATMUL 1e-6    /* of sum |w x| (+ |y| where accumulating): up to 2,048 terms */
+#define TOLERANCE_RMSNORM 5e-7   /* of |y|: one sum, one square root, two products */
+#define TOLERANCE_ROPE 2e-7      /* of |a| + |b|: two products, one sum */
+#define TOLERANCE_SILU 4e-7      /* of |y|: exp within 1 ulp, one sum, one product, one quotient */
+#define TOLERANCE_ADD 0          /* one IEEE addition */
+#define TOLERANCE_ATTENTION 4e-6 /* of max |v|: weights near 1 carry the error of the scores */
