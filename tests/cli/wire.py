@@ -131,9 +131,13 @@ def real_daemon(*settings):
         process = subprocess.Popen([os.environ["FONTED_EXE"], "--state", folder + "/state",
                                     "--socket", path, *settings], stderr=log, stdout=log)
         end = time.monotonic() + 60
-        while b"READY" not in open(folder + "/log", "rb").read():
+        said = b""
+        while b"READY" not in said:
+            with open(folder + "/log", "rb") as f:
+                said = f.read()
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(open(folder + "/log").read())
+                process.kill()
+                raise RuntimeError(said)
             time.sleep(0.02)
         try:
             yield path, process
