@@ -30,7 +30,7 @@ _fonte() {
         --dry-run --name --type --title --url --date --source" ;;
     ask) options="$query --no-stream" ;;
     search) options="$query" ;;
-    docs) options="--collection --limit --text --original" ;;
+    docs) options="--collection --collections --limit --text --original" ;;
     rm) options="--collection --all --yes" ;;
     esac
     if [[ $command == add && $cur != -* ]]; then

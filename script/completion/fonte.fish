@@ -39,6 +39,7 @@ complete -c fonte -n '__fish_seen_subcommand_from ask' -l no-stream -d 'Wait for
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -s l -l lang -x -d Language
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -l source -x -d Publisher
 complete -c fonte -n '__fish_seen_subcommand_from add ask search docs rm' -s c -l collection -x -d Collection
+complete -c fonte -n '__fish_seen_subcommand_from docs' -l collections -d 'List the collections'
 complete -c fonte -n '__fish_seen_subcommand_from docs' -l limit -x -d 'List at most so many'
 complete -c fonte -n '__fish_seen_subcommand_from docs' -s t -l text -d 'Print the clean text'
 complete -c fonte -n '__fish_seen_subcommand_from docs' -s o -l original -d 'Print the original bytes'

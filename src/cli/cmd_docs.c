@@ -10,7 +10,7 @@
 typedef struct DocsOptions {
     const char *collection;
     size_t limit;
-    bool text, original;
+    bool text, original, collections;
 } DocsOptions;
 
 typedef struct Listing {
@@ -76,6 +76,32 @@ static int list(Cli *cli, const DocsOptions *options) {
     return status == FONTE_OK ? EXIT_OK : cli_fail(cli, &error);
 }
 
+/* Which collections there are for the asker. */
+static int list_collections(Cli *cli) {
+    FonteError error = { 0 };
+    FonteResponse response;
+    FonteRequest request = { .method = "GET", .path = "/v1/collections" };
+    if (cli_send(cli, &request, &response, &error) != FONTE_OK) return cli_fail(cli, &error);
+    if (cli->json) {
+        cli_print_json(cli, response.body, response.n_body);
+    } else {
+        cJSON *json = cJSON_ParseWithLength(response.body, response.n_body);
+        Term *term = &cli->out;
+        const cJSON *item;
+        term_styled(term, STYLE_BOLD, "COLLECTION                DOCUMENTS    PASSAGES");
+        fputc('\n', term->file);
+        cJSON_ArrayForEach(item, json_get(json, "collections")) {
+            cell(term, json_text(item, "name"), 24);
+            fprintf(term->file, "%9.0f  %10.0f%s\n", json_number(item, "documents"),
+                    json_number(item, "passages"),
+                    json_bool(item, "writable") ? "" : "  read only");
+        }
+        cJSON_Delete(json);
+    }
+    fonte_response_deinit(&response);
+    return EXIT_OK;
+}
+
 static void show_metadata(Cli *cli, const cJSON *document) {
     static const char *const keys[] = {
         "id", "title", "url", "date", "source", "language", "format", "version", "collection", NULL,
@@ -128,6 +154,7 @@ int cmd_docs(Cli *cli, int argc, char **argv) {
     DocsOptions o = { 0 };
     const Option table[] = {
         { 'c', "collection", OPTION_TEXT, &o.collection, "NAME", "List this collection only" },
+        { 0, "collections", OPTION_FLAG, &o.collections, NULL, "List the collections" },
         { 0, "limit", OPTION_COUNT, &o.limit, "N", "List at most N (default: all)", 1, 1e9 },
         { 't', "text", OPTION_FLAG, &o.text, NULL, "Print the document's clean text" },
         { 'o', "original", OPTION_FLAG, &o.original, NULL, "Print the document's original bytes" },
@@ -143,6 +170,9 @@ int cmd_docs(Cli *cli, int argc, char **argv) {
     int first, status;
     if (!cli_parse(cli, &usage, argc, argv, &first, &status)) return status;
     if (argc - first > 1) return cli_fail_usage(cli, "one document at a time");
+    if (o.collections && first < argc)
+        return cli_fail_usage(cli, "--collections or a document, not both");
+    if (o.collections) return list_collections(cli);
     if (o.text && o.original) return cli_fail_usage(cli, "--text or --original, not both");
     if (first < argc) return show(cli, &o, argv[first]);
     if (o.text || o.original) return cli_fail_usage(cli, "of which document?");

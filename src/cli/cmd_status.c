@@ -53,7 +53,9 @@ static void print_tree(Term *term, const cJSON *object, unsigned depth) {
         int width = 24 - 2 * (int)depth;
         fprintf(term->file, "%*s", 2 * (int)depth, "");
         if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
+            /* What a list holds is called by its name. */
             const char *label = json_text(item, "name");
+            if (!*label) label = json_text(item, "id");
             term_styled(term, STYLE_BOLD, *label ? label : name);
             fputs(item->child ? "\n" : "  none\n", term->file);
             print_tree(term, item, depth + 1);

@@ -159,6 +159,12 @@ class Daemon(unittest.TestCase):
         self.assertRegex(out, r"state +ready\n")
         self.assertIn("index", json.loads(fonte(self.socket, "status", "--json")[1]))
 
+    def test_collections_are_listed(self):
+        self.assertEqual(self.added(self.file("a", LLAMA))[0], 0)
+        status, out, _ = fonte(self.socket, "docs", "--collections")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"\ncollections_are_listed +1 +1\n")
+
     def test_two_at_once(self):
         for i in range(60):
             self.file("%02d.txt" % i, "Document number %d speaks of the subject %d.\n" % (i, i * 7))

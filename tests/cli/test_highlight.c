@@ -1,8 +1,8 @@
 #include "cli/highlight.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <locale.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The text with [ ] around what is marked. */

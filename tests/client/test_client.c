@@ -4,8 +4,8 @@
 #include "base/buf.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
