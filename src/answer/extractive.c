@@ -9,7 +9,7 @@
 
 static const double NEW_SHARE =
     0.12; /* of the question's weight that a further sentence must add */
-static const double NEAR_SCORE = 0.72; /* of the best sentence's score that it must have */
+static const double NEAR_SCORE = 0.8; /* of the best sentence's score that it must have */
 static const double NEXT_SCORE =
     0.35; /* the same, right behind a chosen one: "It was built by ..." */
 enum { MAX_QUOTES = 16 };

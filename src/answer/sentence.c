@@ -84,6 +84,20 @@ static int compare_sentences(const void *a, const void *b) {
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* Whether a sentence is only the title or a heading, which passages begin with: it says what the
+ * text is about, and is no answer. */
+static bool is_heading(const FontePassage *p, Slice sentence) {
+    if (slice_equal(sentence, slice_of(p->title))) return true;
+    Slice path = slice_of(p->heading);
+    while (path.n) {
+        const char *part_end = memmem(path.p, path.n, " > ", 3);
+        Slice part = { path.p, part_end ? (size_t)(part_end - path.p) : path.n };
+        if (slice_equal(sentence, part)) return true;
+        path = slice_skip(path, part.n + 3);
+    }
+    return false;
+}
+
 static Status add_passage(const Question *q, TextTerms *terms, const FontePassages *passages,
                           size_t nth, Arena *arena, Sentence *out, size_t *n, Err *err) {
     const FontePassage *p = &passages->passages[nth];
@@ -97,9 +111,10 @@ static Status add_passage(const Question *q, TextTerms *terms, const FontePassag
     uint64_t around = title.terms | heading.terms;
     size_t first = *n;
     for (size_t i = 0; i < n_spans && *n < MAX_SENTENCES; i++) {
+        Slice own = { text.p + spans[i].start, spans[i].end - spans[i].start };
+        if (is_heading(p, own)) continue;
         Sentence *s = &out[*n];
         *s = (Sentence){ .passage = nth, .start = spans[i].start, .end = spans[i].end };
-        Slice own = { text.p + s->start, s->end - s->start };
         TRY(question_match(q, terms, own, p->language, &s->match));
         around |= s->match.terms;
         (*n)++;
