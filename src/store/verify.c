@@ -4,6 +4,16 @@
  * frequency), which needs no memory and no order. */
 #include "store/store_internal.h"
 
+/* integrity_check tells of pages that it could not read as it does of damage. */
+static Status integrity_status(Slice text, Err *err) {
+    AUTO_FREE char *copy = mem_copy_string(text.p, text.n);
+    if (!copy || strstr(copy, "error code=7")) {
+        return err_set(err, STATUS_NO_MEMORY, "index: integrity_check: out of memory");
+    }
+    bool io = strstr(copy, "error code=10") || strstr(copy, "error code=266");
+    return err_set(err, io ? STATUS_IO : STATUS_DAMAGED, "index: integrity_check: %s", copy);
+}
+
 static Status integrity(Store *store, Err *err) {
     sqlite3_stmt *check = NULL;
     int code = sqlite3_prepare_v2(store->db, "PRAGMA main.integrity_check(1)", -1, &check, NULL);
@@ -14,7 +24,7 @@ static Status integrity(Store *store, Err *err) {
     } else if (slice_equal(store_column(check, 0), SLICE("ok"))) {
         status = STATUS_OK;
     } else {
-        status = store_damaged(err, "integrity_check: %.*s", SLICE_ARGS(store_column(check, 0)));
+        status = integrity_status(store_column(check, 0), err);
     }
     sqlite3_finalize(check);
     return status;
