@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <strings.h>
 
-enum { SAMPLE_BYTES = 4096, PROFILE_CHARS = 100 };
+enum { SAMPLE_BYTES = 4096, PROFILE_CHARS = 70 };
 
 /* ISO 639-1, ISO 639-2 (both kinds), English and own names. */
 static const struct {
@@ -284,7 +284,7 @@ static void by_profile(Slice text, char ret[LANGUAGE_BYTES]) {
 
 /* Function words: clear where the best has enough and is well before the next. */
 static bool by_words(const Evidence *evidence, const char *hint, bool cyrillic,
-                     char ret[LANGUAGE_BYTES], bool *ret_clear) {
+                     char ret[LANGUAGE_BYTES], bool *ret_decided, bool *ret_clear) {
     unsigned best = STOPWORD_LANGUAGES;
     double first = 0, second = 0;
     for (unsigned i = 0; i < STOPWORD_LANGUAGES; i++) {
@@ -300,9 +300,10 @@ static bool by_words(const Evidence *evidence, const char *hint, bool cyrillic,
         }
     }
     if (best == STOPWORD_LANGUAGES || first < 0.3) return false;
-    /* a long text in a language without a list has a few of these words too: a fifth of the words
-     * of running text are function words */
-    *ret_clear = first > second * 1.3 && first > 0.08 * (double)evidence->n_words;
+    /* a text in a language without a list has a few of these words too: in one that has a list they
+     * are a third of all words */
+    *ret_decided = first > second * 1.3;
+    *ret_clear = *ret_decided && first > 0.13 * (double)evidence->n_words;
     memcpy(ret, stopword_language(best), 3);
     return true;
 }
@@ -323,14 +324,15 @@ void language_guess(Slice text, const char *hint, char ret[LANGUAGE_BYTES]) {
     if (text.n > 4 * SAMPLE_BYTES) gather(sample_of(text, text.n / 2), &evidence);
     const char *script = by_script(&evidence);
     bool cyrillic = evidence.scripts[SCRIPT_CYRILLIC] > evidence.scripts[SCRIPT_LATIN];
-    bool clear = false;
+    bool clear = false, decided = false;
     if (script[0]) {
         memcpy(guess, script, strlen(script) + 1);
     } else {
-        bool known = by_words(&evidence, hint, cyrillic, guess, &clear);
+        bool known = by_words(&evidence, hint, cyrillic, guess, &decided, &clear);
         size_t letters = evidence.scripts[SCRIPT_LATIN] + evidence.scripts[SCRIPT_CYRILLIC];
         if (!clear && letters >= PROFILE_CHARS) by_profile(sample, profile);
-        if (profile[0])
+        /* where both languages have lists, the words know better than the profiles */
+        if (profile[0] && !(known && decided && stopword_bit(profile)))
             memcpy(guess, profile, sizeof guess);
         else if (!known && hint && letters)
             language_parse(slice_of(hint), guess);

@@ -9,7 +9,8 @@
 #include "base/utf8.h"
 #include "text/script.h"
 
-enum { WORD_UNITS = 12, HAN_UNITS = 8, THAI_UNITS = 3 };
+/* LONG_BYTES: what is longer than any word (an address, base64) counts as several. */
+enum { WORD_UNITS = 12, HAN_UNITS = 8, THAI_UNITS = 3, LONG_BYTES = 48 };
 
 /* 0 not in a word, 1 in a word, 2: decode it */
 static const unsigned char word_class[256] = {
@@ -20,7 +21,7 @@ static const unsigned char word_class[256] = {
 
 /* Words of s, in twelfths. */
 static size_t count_units(Slice s) {
-    size_t units = 0;
+    size_t units = 0, word = 0; /* where the word began */
     bool inside = false;
     for (size_t i = 0; i < s.n;) {
         unsigned char a = (unsigned char)s.p[i];
@@ -28,7 +29,10 @@ static size_t count_units(Slice s) {
         switch (word_class[a]) {
         case 0: inside = false; break;
         case 1:
-            if (!inside) units += WORD_UNITS;
+            if (!inside || i - word > LONG_BYTES) {
+                units += WORD_UNITS;
+                word = i;
+            }
             inside = true;
             break;
         case 2: {
@@ -41,7 +45,10 @@ static size_t count_units(Slice s) {
             } else if (c >= 0x3000 && (c <= 0x303F || (c >= 0xFF00 && c <= 0xFF0F))) {
                 inside = false;
             } else {
-                if (!inside) units += WORD_UNITS;
+                if (!inside || i - word > LONG_BYTES) {
+                    units += WORD_UNITS;
+                    word = i;
+                }
                 inside = true;
             }
             break;

@@ -70,7 +70,7 @@ Status reader_plain(Read *read, Err *err) {
     size_t end = s.n;
     while (end && strchr(" \t\r\n", s.p[end - 1]) && s.p[end - 1]) end--;
     size_t start = 0;
-    while (start < end && (s.p[start] == '\n' || s.p[start] == '\r')) start++;
+    while (start < end && strchr(" \t\r\n", s.p[start]) && s.p[start]) start++;
     DocMeta meta = { 0 };
     TextOut out;
     out_init(&out, s, read->limits->max_clean_bytes);

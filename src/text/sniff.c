@@ -63,7 +63,7 @@ Status sniff_binary(Slice s, Err *err) {
     }
     size_t few = MIN(zeros[0], zeros[1]), many = MAX(zeros[0], zeros[1]);
     bool utf16 = many > n / 10 && few < n / 50;
-    if (!utf16 && n && controls > n / 20)
+    if (!utf16 && controls > 3 && controls > n / 20)
         return err_set(err, STATUS_UNSUPPORTED,
                        "this looks like binary data (%zu control characters in its first %zu "
                        "bytes), not text",
