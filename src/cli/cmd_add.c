@@ -19,7 +19,7 @@ typedef struct AddOptions {
 
 static void on_signal(int signal) {
     (void)signal;
-    upload_interrupted = 1;
+    upload_interrupted = true;
 }
 
 /* The first Ctrl-C ends gently, the second as always. */

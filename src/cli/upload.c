@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-volatile sig_atomic_t upload_interrupted;
+atomic_bool upload_interrupted;
 
 enum { MAX_BROKEN_CONNECTIONS = 3 };
 static const double max_pause_s = 30;

@@ -8,7 +8,7 @@
 #include "cli/walk.h"
 
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 /* What is known of documents beside their bytes; NULL = not given. */
 typedef struct UploadMeta {
@@ -40,8 +40,8 @@ typedef struct Upload {
     cJSON *documents, *skipped; /* for --json; NULL otherwise */
 } Upload;
 
-/* Set by a signal handler: no new files are begun. */
-extern volatile sig_atomic_t upload_interrupted;
+/* Set by a signal handler, read by all threads (lock-free): no new files are begun. */
+extern atomic_bool upload_interrupted;
 
 /* All files of the walk. */
 void upload_run(Upload *upload);
