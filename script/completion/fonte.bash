@@ -1,7 +1,7 @@
 # bash completion for fonte(1)
 _fonte() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="add ask search docs rm status" global="--socket --json --color --version --help"
+    local commands="add ask search docs rm status eval bench" global="--socket --json --color --version --help"
     local command="" i options=""
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -11,6 +11,8 @@ _fonte() {
         esac
     done
     case $prev in
+    --dataset | -d) compopt -o dirnames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --search) mapfile -t COMPREPLY < <(compgen -W "hybrid lexical vector" -- "$cur"); return ;;
     --socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$cur"); return ;;
     --mode | -m)
@@ -20,7 +22,8 @@ _fonte() {
         esac
         return ;;
     --collection | --lang | --jobs | --include | --exclude | --max-size | --patience | --name | \
-        --type | --title | --url | --date | --source | --passages | --from | --to | --limit | \
+        --type | --title | --url | --date | --source | --passages | --from | --to | --limit | --min-confidence | \
+        --max-sentences | --size | --clients | --requests | --repeat | \
         -c | -l | -j | -i | -x | -k) return ;;
     esac
     local query="--collection --passages --lang --from --to --source --mode"
@@ -32,6 +35,9 @@ _fonte() {
     search) options="$query" ;;
     docs) options="--collection --collections --limit --text --original" ;;
     rm) options="--collection --all --yes" ;;
+    eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
+        --max-sentences" ;;
+    bench) options="ingest search --size --passages --clients --requests --repeat" ;;
     esac
     if [[ $command == add && $cur != -* ]]; then
         compopt -o filenames

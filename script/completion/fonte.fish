@@ -1,5 +1,5 @@
 # fish completion for fonte(1)
-set -l commands add ask search docs rm status
+set -l commands add ask search docs rm status eval bench
 complete -c fonte -f
 complete -c fonte -l socket -r -F -d 'Socket of the daemon'
 complete -c fonte -l json -d 'Print one JSON object'
@@ -7,7 +7,7 @@ complete -c fonte -l color -x -a 'auto always never' -d 'Colours'
 complete -c fonte -s V -l version -d 'Show the version'
 complete -c fonte -s h -l help -d 'Show help'
 function __fonte_no_command
-    not __fish_seen_subcommand_from add ask search docs rm status
+    not __fish_seen_subcommand_from add ask search docs rm status eval bench
 end
 complete -c fonte -n __fonte_no_command -a add -d 'Add files, folders or standard input'
 complete -c fonte -n __fonte_no_command -a ask -d 'Ask a question'
@@ -15,6 +15,23 @@ complete -c fonte -n __fonte_no_command -a search -d 'Find passages'
 complete -c fonte -n __fonte_no_command -a docs -d 'List documents, show one'
 complete -c fonte -n __fonte_no_command -a rm -d 'Remove documents'
 complete -c fonte -n __fonte_no_command -a status -d 'Show the state of the daemon'
+complete -c fonte -n __fonte_no_command -a eval -d 'Measure quality on a dataset'
+complete -c fonte -n __fonte_no_command -a bench -d 'Measure the speed of this machine'
+set -l eval '__fish_seen_subcommand_from eval'
+complete -c fonte -n $eval -a 'retrieval answers'
+complete -c fonte -n $eval -s d -l dataset -r -F -d 'Folder of the dataset'
+complete -c fonte -n $eval -l search -x -a 'hybrid lexical vector' -d 'How passages are found'
+complete -c fonte -n $eval -l limit -x -d 'Ask only so many questions'
+complete -c fonte -n $eval -l no-titles -d 'Index passages without their titles'
+complete -c fonte -n $eval -l min-confidence -x -d 'Abstain below it'
+complete -c fonte -n $eval -l max-sentences -x -d 'Sentences at the most'
+set -l bench '__fish_seen_subcommand_from bench'
+complete -c fonte -n $bench -a 'ingest search'
+complete -c fonte -n $bench -l size -x -d 'Text to add (MB)'
+complete -c fonte -n $bench -l passages -x -d 'In the index'
+complete -c fonte -n $bench -l clients -x -d 'At once'
+complete -c fonte -n $bench -l requests -x -d 'Per client'
+complete -c fonte -n $bench -l repeat -x -d 'Repetitions'
 set -l add '__fish_seen_subcommand_from add'
 complete -c fonte -n $add -F
 complete -c fonte -n $add -s j -l jobs -x -d 'Connections'

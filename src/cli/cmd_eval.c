@@ -81,8 +81,7 @@ int cmd_eval(Cli *cli, int argc, char **argv) {
     bool no_titles = false;
     Option table[] = {
         { 'd', "dataset", OPTION_TEXT, &options.folder, "DIR",
-          "folder with questions.jsonl and passages.jsonl (or .gz), or the documents it names", 0,
-          0 },
+          "folder of questions.jsonl and what they are about", 0, 0 },
         { 0, "search", OPTION_CHOICE, &mode, "hybrid|lexical|vector", "how passages are found", 0,
           0 },
         { 0, "limit", OPTION_COUNT, &options.limit, "N", "ask only the first N questions", 0, 1e9 },

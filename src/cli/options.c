@@ -168,9 +168,28 @@ static void help_options(FILE *file, const Option *options, size_t n) {
     }
 }
 
+/* Lines that are too long are broken at a space; line ends that are there stay. */
+static void help_paragraph(FILE *file, const char *text) {
+    enum { COLUMNS = 95 };
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        while (n > COLUMNS) {
+            size_t cut = COLUMNS;
+            while (cut > 0 && text[cut] != ' ') cut--;
+            if (cut == 0) break;
+            fprintf(file, "%.*s\n", (int)cut, text);
+            text += cut + 1;
+            n -= cut + 1;
+        }
+        fprintf(file, "%.*s\n", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
 void options_help(FILE *file, const Usage *usage, const Option *global, size_t n_global) {
-    fprintf(file, "Usage: fonte%s%s [OPTION]... %s\n\n%s\n", usage->command ? " " : "",
-            usage->command ? usage->command : "", usage->operands, usage->about);
+    fprintf(file, "Usage: fonte%s%s [OPTION]... %s\n\n", usage->command ? " " : "",
+            usage->command ? usage->command : "", usage->operands);
+    help_paragraph(file, usage->about);
     if (usage->n_options) {
         fputs("\nOptions:\n", file);
         help_options(file, usage->options, usage->n_options);
