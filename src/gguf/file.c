@@ -4,12 +4,7 @@
 #include "gguf/gguf_internal.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- lifecycle ---------------------------------------------------------------------------- */
 
@@ -31,10 +26,7 @@ GgufFile *gguf_file_close(GgufFile *file) {
     free(file->tensors);
     free(file->keys_by_name);
     free(file->tensors_by_name);
-    if (file->fd >= 0) {
-        if (file->n_bytes) munmap((void *)file->bytes, file->n_bytes);
-        close(file->fd);
-    }
+    gguf_map_close(&file->map);
     free(file->path);
     free(file);
     return NULL;
@@ -53,39 +45,18 @@ static Status file_new(const char *path, const GgufLimits *limits, GgufFile **re
         return err_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
     }
     file->path = copy;
-    file->fd = -1;
+    file->map = GGUF_MAP_NULL;
     file->limits = limits_of(limits);
     *ret = file;
-    return STATUS_OK;
-}
-
-static Status map_file(GgufFile *file, Err *err) {
-    /* non-blocking: a FIFO in the place of a model must not hang the caller */
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return err_set_errno(err, errno, "%s", file->path);
-    file->fd = fd;
-    struct stat st;
-    if (fstat(fd, &st) != 0) return err_set_errno(err, errno, "%s", file->path);
-    if (!S_ISREG(st.st_mode)) {
-        return err_set(err, STATUS_INVALID, "%s: not a regular file", file->path);
-    }
-    file->mtime_s = st.st_mtim.tv_sec;
-    file->mtime_ns = st.st_mtim.tv_nsec;
-    if ((uint64_t)st.st_size > SIZE_MAX) {
-        return err_set(err, STATUS_TOO_LARGE, "%s: too large to map", file->path);
-    }
-    if (st.st_size == 0) return STATUS_OK; /* parse.c says what is missing */
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) return err_set_errno(err, errno, "%s: mmap", file->path);
-    file->bytes = map;
-    file->n_bytes = (size_t)st.st_size;
     return STATUS_OK;
 }
 
 Status gguf_file_open(const char *path, const GgufLimits *limits, GgufFile **ret, Err *err) {
     CLEANUP(file_cleanup) GgufFile *file = NULL;
     TRY(file_new(path, limits, &file, err));
-    TRY(map_file(file, err));
+    TRY(gguf_map_open(path, &file->map, err));
+    file->bytes = file->map.p;
+    file->n_bytes = file->map.n;
     TRY(gguf_parse(file, err));
     *ret = STEAL(file);
     return STATUS_OK;
@@ -103,17 +74,7 @@ Status gguf_file_open_memory(Slice bytes, const char *name, const GgufLimits *li
 }
 
 Status gguf_file_check_unchanged(const GgufFile *file, Err *err) {
-    if (file->fd < 0) return STATUS_OK;
-    struct stat st;
-    if (fstat(file->fd, &st) != 0) return err_set_errno(err, errno, "%s", file->path);
-    if ((uint64_t)st.st_size != file->n_bytes) {
-        return err_set(err, STATUS_DAMAGED, "%s: had %zu bytes when it was opened and has %lld now",
-                       file->path, file->n_bytes, (long long)st.st_size);
-    }
-    if (st.st_mtim.tv_sec != file->mtime_s || st.st_mtim.tv_nsec != file->mtime_ns) {
-        return err_set(err, STATUS_DAMAGED, "%s: written to since it was opened", file->path);
-    }
-    return STATUS_OK;
+    return gguf_map_check_unchanged(&file->map, file->path, err);
 }
 
 /* ---- queries ------------------------------------------------------------------------------ */

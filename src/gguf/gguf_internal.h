@@ -2,13 +2,13 @@
 /* Shared by file.c (mapping, queries) and parse.c (the header's grammar). Not for other rooms. */
 #include "base/mem.h"
 #include "gguf/file.h"
+#include "gguf/map.h"
 
 struct GgufFile {
     char *path;           /* owned; for messages */
     const uint8_t *bytes; /* the whole file */
     size_t n_bytes;
-    int fd; /* -1 for memory; kept so that gguf_file_check_unchanged looks at the mapped file */
-    int64_t mtime_s, mtime_ns;
+    GgufMap map;       /* GGUF_MAP_NULL for memory */
     GgufLimits limits; /* defaults filled in */
     uint32_t version;
     size_t alignment;
