@@ -165,7 +165,7 @@ bool html_attribute(const HtmlTokens *tokens, const HtmlToken *tag, size_t *at, 
     do i++;
     while (i < end && !is_space(p[i]) && p[i] != '=' && p[i] != '/');
     *ret_name = (Slice){ p + start, i - start };
-    *ret_value = SLICE_NULL;
+    *ret_value = (Slice){ p + i, 0 };
     while (i < end && is_space(p[i])) i++;
     if (i < end && p[i] == '=') {
         i++;
