@@ -191,19 +191,23 @@ static Status exchange_status(Exchange *exchange, CURLcode code, double timeout_
     }
 }
 
+/* Append a line to *list; false where memory ran out (or an earlier line was lost). */
+static bool add_header(struct curl_slist **list, const char *line) {
+    struct curl_slist *longer = line ? curl_slist_append(*list, line) : NULL;
+    if (longer) *list = longer;
+    return longer != NULL;
+}
+
 static struct curl_slist *request_headers(const FonteRequest *request, bool wants_stream) {
+    AUTO_BUF Buf type = BUF_NULL;
+    struct curl_slist *list = NULL;
+    /* A type without a value takes curl's own (x-www-form-urlencoded) away. */
+    buf_printf(&type, "Content-Type:%s%s", request->content_type ? " " : "",
+               request->content_type ? request->content_type : "");
     /* No "Expect: 100-continue": it would cost a round trip per document. */
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *next = NULL;
-    if (list && wants_stream)
-        if (!(next = curl_slist_append(list, "Accept: text/event-stream, application/json")))
-            goto fail;
-    AUTO_FREE char *type = NULL;
-    if (asprintf(&type, "Content-Type:%s%s", request->content_type ? " " : "",
-                 request->content_type ? request->content_type : "") < 0)
-        type = NULL;
-    if (!list || !type || !(next = curl_slist_append(list, type))) goto fail;
-    return list;
-fail:
+    bool ok = !type.failed && add_header(&list, "Expect:") && add_header(&list, type.p);
+    if (ok && wants_stream) ok = add_header(&list, "Accept: text/event-stream, application/json");
+    if (ok) return list;
     curl_slist_free_all(list);
     return NULL;
 }

@@ -8,8 +8,7 @@ Test(cli_progress, line_has_bar_rate_and_time_left) {
     char line[320];
     progress_format(line, sizeof line, 80, 50e6, 100e6, 5e6, "B", "5/10 files");
     cr_assert_str_eq(
-        line,
-        "[####################....................]  50% 5/10 files  5.0 MB/s  0:10 left" + 0);
+        line, "[####################....................]  50% 5/10 files  5.0 MB/s  0:10 left");
 }
 
 Test(cli_progress, narrow_terminal_has_no_bar_and_is_never_overrun) {

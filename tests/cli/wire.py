@@ -143,8 +143,11 @@ def real_daemon(*settings):
             yield path, process
         finally:
             process.terminate()
-            process.wait(60)
+            status = process.wait(60)
             log.close()
+        if status not in (0, -9):  # a test may kill it
+            with open(folder + "/log") as f:
+                raise RuntimeError("fonted ended with %d: %s" % (status, f.read()[-4000:]))
 
 
 def strip_styles(text):
