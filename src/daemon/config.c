@@ -335,7 +335,7 @@ static Status load(Loader *l, const char *file, bool must_exist, const char *con
     for (size_t i = 0; i < config_n_keys; i++) {
         TRY(set_value(l, &config_keys[i], config_keys[i].fallback));
     }
-    if (file) {
+    if (file && strcmp(file, "/dev/null") != 0) { /* people name it to mean: no file */
         Status status = load_file(l, file);
         if (status == STATUS_NOT_FOUND && must_exist) {
             return err_set_param(l->err, STATUS_INVALID, "config", "%s: no such file", file);

@@ -109,9 +109,12 @@ static void announce(Daemon *daemon) {
     writer_status(daemon->writer, &status);
     daemon->started_us = clock_us();
     notify_ready();
+    log_set_level(
+        MAX(daemon->config->log_level, LOG_NOTICE)); /* who started it may wait for this */
     log_line(LOG_NOTICE, "READY socket=%s state=%s documents=%zu passages=%zu pid=%d",
              daemon->listener.path, daemon->config->state, status.index.counts.n_documents,
              status.index.counts.n_passages, (int)getpid());
+    log_set_level(daemon->config->log_level);
 }
 
 /* Threads end before the loop's handles, because they wake them; jobs that were left are finished

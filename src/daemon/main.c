@@ -15,7 +15,8 @@ enum {
     KEY_HELP_CONFIG
 };
 
-const char *argp_program_version = "fonted " FONTE_VERSION_TEXT;
+/* argp looks for it by name: it must be seen from the C library */
+FONTE_API const char *argp_program_version = "fonted " FONTE_VERSION_TEXT;
 
 static const struct argp_option option_table[] = {
     { "config", KEY_CONFIG, "FILE", 0,

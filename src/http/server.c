@@ -52,7 +52,7 @@ static Status start_mhd(HttpServer *server, Err *err) {
         request_completed_cb, server, MHD_OPTION_URI_LOG_CALLBACK, request_begin_cb, server,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
         MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
     if (!server->mhd) return err_set(err, STATUS_INTERNAL, "libmicrohttpd does not start");
     int fd = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return watch(server, fd, &server->mhd, err);
