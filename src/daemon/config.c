@@ -42,13 +42,15 @@ static Status no_memory(Loader *l) {
 /* ---- values ---- */
 
 static bool parse_number(const char *text, double *ret, const char **ret_unit) {
-    char *end;
-    errno = 0;
-    double value = strtod(text, &end);
-    if (end == text || errno || !isfinite(value) || strchr("+-.nNiI", text[0])) return false;
-    *ret = value;
-    *ret_unit = end;
-    return true;
+    /* digits and a point only: strtod also knows signs, exponents, hexadecimal and names */
+    size_t n = strspn(text, "0123456789.");
+    char digits[32], *end;
+    if (n == 0 || n >= sizeof digits || text[0] == '.') return false;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    *ret = strtod(digits, &end);
+    *ret_unit = text + n;
+    return *end == '\0';
 }
 
 static bool unit_factor(ConfigType type, const char *unit, double *ret) {
