@@ -1,6 +1,7 @@
-/* store_bench [n_passages] [bytes of a vector] [passages a document] [verify]: how fast the store takes
- * text whose terms are counted already, and answers questions of 8 words, over words by Zipf's law
- * (vocabulary 100,000). A tool for whoever changes src/store; `fonte bench` measures the whole. */
+/* store_bench [n_passages] [bytes of a vector] [passages a document] [verify]: how fast the store
+ * takes text whose terms are counted already, and answers questions of 8 words, over words by
+ * Zipf's law (vocabulary 100,000). A tool for whoever changes src/store; `fonte bench` measures the
+ * whole. */
 #include "base/clock.h"
 #include "store/store.h"
 
