@@ -133,7 +133,7 @@ def the_daemon_itself():
         ids = [d.get("/healthz").headers["x-request-id"] for _ in range(3)]
         equal(len(set(ids)), 3, "request ids differ")
         for i in ids:
-            check(f"request id={i} " in d.log(), "the log has the request's line")
+            check(d.wait_log(f"request id={i} "), "the log has the request's line")
         d.post("/v1/ask", {"question": "zanzibarquestion?"})
         check("zanzibar" not in d.log() and "something" not in d.log(), "no text in the log")
 
