@@ -89,7 +89,11 @@ class Daemon:
         self.env, self.wrap = env or {}, list(wrap)
         self.process = None
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.kill()
+                raise
 
     def __enter__(self):
         return self
@@ -142,11 +146,14 @@ class Daemon:
                 status = self.stop()
                 check(status == 0, f"fonted ends with 0, not {status}", self.log()[-3000:])
         finally:
-            if self.process and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            if self.own:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            self.kill()
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.own:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self, timeout=20):
         s = socket.socket(socket.AF_UNIX)
