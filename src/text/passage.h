@@ -1,7 +1,7 @@
 #pragma once
-/* Sentences (ICU, UAX #29, with what it gets wrong for abbreviations repaired) and passages: runs
- * of whole sentences that are retrieved and cited as one. Offsets are bytes of the clean text.
- * Threads: any. */
+/* Sentences (UAX #29 with ICU's properties, with what it gets wrong for abbreviations repaired) and
+ * passages: runs of whole sentences that are retrieved and cited as one. Offsets are bytes of the
+ * clean text. Threads: any. */
 #include "base/arena.h"
 #include "text/reader.h"
 
@@ -20,9 +20,9 @@ typedef struct TextPassage {
 } TextPassage;
 
 /* Cut a document into passages of whole sentences with at most max_words words (a longer sentence
- * is cut at a word; words as ICU counts them, so that Chinese and Thai have words too). A heading
- * starts a new passage; a passage prefers to end at a paragraph. Every sentence is in exactly one
- * passage. Views into the arena. */
+ * is cut at a word; in Chinese and Japanese 1.5 characters count as one, in Thai and its likes 4).
+ * A heading starts a new passage; a passage prefers to end at a paragraph. Every sentence is in
+ * exactly one passage. Views into the arena. */
 Status text_passages(const TextDoc *doc, size_t max_words, Arena *arena, TextPassage **ret,
                      size_t *ret_n, Err *err) MUST_CHECK;
 enum { TEXT_MAX_WORDS_DEFAULT = 200 };

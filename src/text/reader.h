@@ -4,7 +4,8 @@
  * the declared type only break ties. What is text in the file stays text: nothing is interpreted,
  * fetched or executed.
  * Threads: any (no shared state).
- * Source: CommonMark 0.31, HTML Living Standard (gumbo), JSON Lines, RSS 2.0, RFC 4287 (Atom). */
+ * Source: CommonMark 0.31, HTML Living Standard, JSON Lines (RFC 8259), RSS 2.0, RFC 4287 (Atom).
+ */
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -45,7 +46,8 @@ typedef struct TextHeading {
     unsigned level;    /* 1-6 */
 } TextHeading;
 
-/* One document. All strings and arrays are views into the TextDocs' arena. */
+/* One document. All strings and arrays are views into the TextDocs' arena, the text of
+ * a file that needed no cleaning into the input. */
 typedef struct TextDoc {
     Slice text;     /* clean text: valid UTF-8, '\n' line ends, paragraphs parted by "\n\n", no
                      * control characters but '\n' and '\t' */

@@ -1,12 +1,13 @@
 #pragma once
 /* Terms: what lexical search, the hashed embedder, and the answerer see of a text. Case and accents
  * folded (utf8proc), elisions split (l'intelligenza -> l, intelligenza), stems by the language
- * (libstemmer), words of unspaced scripts by ICU dictionary or as character bi- and trigrams.
+ * (libstemmer), unspaced scripts as characters and pairs (Chinese, Japanese) or pairs and
+ * triples of letters with their marks (Thai, Lao, Khmer, Burmese).
  * Threads: one TextTerms per thread (it holds stemmers and scratch). */
 #include "base/slice.h"
 #include "base/status.h"
 
-typedef struct TextTerms TextTerms; /* stemmers by language, break iterators, scratch */
+typedef struct TextTerms TextTerms; /* stemmers by language, a cache of stems */
 
 TextTerms *text_terms_new(void) MUST_CHECK; /* NULL where there is no memory */
 TextTerms *text_terms_free(TextTerms *terms);
