@@ -2,5 +2,6 @@
 /* Everything in libfonte. */
 #include <fonte/client.h>
 #include <fonte/index.h>
+#include <fonte/model.h>
 #include <fonte/status.h>
 #include <fonte/types.h>

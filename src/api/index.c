@@ -5,6 +5,7 @@
 #include <fonte/index.h>
 
 #include "answer/answer.h"
+#include "api/api_internal.h"
 #include "base/utf8.h"
 #include "search/index.h"
 #include "text/passage.h"
@@ -18,13 +19,6 @@ enum { ADD_MAX_THREADS = 64 };
 struct FonteIndex {
     Index *index;
 };
-
-#define NEED(pointer, error)                                                                       \
-    do {                                                                                           \
-        if (!(pointer))                                                                            \
-            return err_set_param((error), STATUS_USAGE, #pointer, "%s: " #pointer " is NULL",      \
-                                 __func__);                                                        \
-    } while (0)
 
 /* --- the index --- */
 

@@ -12,6 +12,7 @@ static const Command commands[] = {
     { "docs", "List documents, show one", cmd_docs },
     { "rm", "Remove documents", cmd_rm },
     { "status", "Show the state of the daemon and its index", cmd_status },
+    { "model", "Look into, test, run and make model files", cmd_model },
     { "eval", "Measure the quality of search and answers on a dataset", cmd_eval },
     { "bench", "Measure the speed of this machine", cmd_bench },
 };

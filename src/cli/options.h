@@ -33,11 +33,12 @@ typedef struct Option {
 } Option;
 
 typedef struct Usage {
-    const char *command;  /* "add"; NULL = the program itself: parsing stops at the first operand */
+    const char *command;  /* "add"; NULL = the program itself, which has commands */
     const char *operands; /* "PATH..." */
     const char *about;    /* a paragraph for the help */
     const Option *options;
     size_t n_options;
+    bool has_commands; /* parsing stops at the first operand: the rest is a command's own line */
 } Usage;
 
 /* Several tables at once: the command's own and the global ones. */
