@@ -155,6 +155,29 @@ FONTE_API FonteStatus fonte_model_quantize(const char *in_path, const char *out_
                                            const char *type, const FonteQuantizeOptions *options,
                                            FonteQuantized *ret, FonteError *error);
 
+typedef struct FonteConvertOptions {
+    const char *type; /* of the matrices: "F32", "F16", "BF16"; NULL keeps each as it is */
+    const char *name; /* of the model; NULL: the folder's */
+    FonteModelProgress progress;
+    void *context;
+} FonteConvertOptions;
+
+typedef struct FonteConverted {
+    size_t n_tensors;
+    uint64_t n_parameters;
+    uint64_t out_bytes; /* of tensor data */
+    const char *type;   /* of most matrices; static */
+} FonteConverted;
+
+/* Write out_path, as fonte_model_quantize does, from a Hugging Face folder: config.json,
+ * *.safetensors, tokenizer.model or tokenizer.json. options, ret may be NULL. Errors, naming file
+ * and field or tensor: UNSUPPORTED for what is no LLaMA-like model; DAMAGED for files that
+ * contradict themselves or each other; USAGE for an unknown type; those of reading and writing;
+ * CANCELLED. */
+FONTE_API FonteStatus fonte_model_convert(const char *folder, const char *out_path,
+                                          const FonteConvertOptions *options, FonteConverted *ret,
+                                          FonteError *error);
+
 #ifdef __cplusplus
 }
 #endif

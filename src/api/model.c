@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "gguf/convert.h"
 #include "gguf/quantize.h"
 #include "gguf/verify.h"
 #include "llm/template.h"
@@ -263,5 +264,24 @@ FonteStatus fonte_model_quantize(const char *in_path, const char *out_path, cons
             .bits_per_weight = sum.bits_per_weight,
             .relative = sum.relative,
         };
+    return STATUS_OK;
+}
+
+FonteStatus fonte_model_convert(const char *folder, const char *out_path,
+                                const FonteConvertOptions *options, FonteConverted *ret,
+                                FonteError *error) {
+    NEED(folder, error);
+    NEED(out_path, error);
+    GgufConvertOptions inner = { 0 };
+    if (options)
+        inner = (GgufConvertOptions){ .type = options->type,
+                                      .name = options->name,
+                                      .progress = options->progress,
+                                      .user = options->context };
+    GgufConvertSummary sum;
+    TRY(gguf_convert(folder, out_path, &inner, &sum, error));
+    if (ret)
+        *ret = (FonteConverted){ sum.n_tensors, sum.n_elements, sum.out_bytes,
+                                 gguf_type_name(sum.type) };
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@ static const Command commands[] = {
     { "tokenize", "Text to token ids", model_tokenize },
     { "detokenize", "Token ids to text", model_detokenize },
     { "quantize", "Write a file with another number format", model_quantize },
+    { "convert", "Make a GGUF file of a Hugging Face folder", model_convert },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -120,3 +120,48 @@ int model_quantize(Cli *cli, int argc, char **argv) {
     if (result == FONTE_CANCELLED) return EXIT_INTERRUPTED;
     return result == FONTE_OK ? EXIT_OK : cli_fail(cli, &error);
 }
+
+int model_convert(Cli *cli, int argc, char **argv) {
+    Making making = { .cli = cli };
+    FonteConvertOptions options = { .progress = show_progress, .context = &making };
+    const Option table[] = {
+        { 't', "type", OPTION_CHOICE, &options.type, "f32|f16|bf16",
+          "Number format of the matrices (default: as they are)" },
+        { 'n', "name", OPTION_TEXT, &options.name, "NAME",
+          "The model's name (default: the folder's)" },
+    };
+    Usage usage = {
+        "model convert",
+        "FOLDER OUT",
+        "Make the GGUF file OUT of a Hugging Face folder: config.json, *.safetensors, and\n"
+        "tokenizer.model or tokenizer.json. OUT appears only when it is whole.",
+        table,
+        sizeof table / sizeof table[0],
+    };
+    int first, status;
+    FonteError error = { 0 };
+    FonteConverted sums;
+    if (!cli_parse(cli, &usage, argc, argv, &first, &status)) return status;
+    if (argc - first != 2) return cli_fail_usage(cli, "a folder and a new file");
+    progress_init(&making.progress, &cli->err, "B", 0);
+    model_catch_interrupt();
+    FonteStatus result = fonte_model_convert(argv[first], argv[first + 1], &options, &sums, &error);
+    progress_clear(&making.progress);
+    if (result == FONTE_CANCELLED) return EXIT_INTERRUPTED;
+    if (result != FONTE_OK) return cli_fail(cli, &error);
+    if (cli->json) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddNumberToObject(object, "tensors", (double)sums.n_tensors);
+        cJSON_AddNumberToObject(object, "parameters", (double)sums.n_parameters);
+        cJSON_AddNumberToObject(object, "out_bytes", (double)sums.out_bytes);
+        cJSON_AddStringToObject(object, "type", sums.type);
+        cli_print_object(cli, object);
+        cJSON_Delete(object);
+    } else {
+        char bytes[32];
+        model_format_bytes(bytes, sizeof bytes, (double)sums.out_bytes);
+        fprintf(cli->out.file, "%zu tensors, %.4g million parameters, %s in %s\n", sums.n_tensors,
+                (double)sums.n_parameters / 1e6, bytes, sums.type);
+    }
+    return EXIT_OK;
+}
