@@ -6,21 +6,15 @@
 
 typedef struct FusedHit {
     int64_t passage;
-    double score; /* 0-1, higher is better */
+    double score; /* lexical_score + vector weight * vector_score */
     double lexical_score, vector_score;
     size_t lexical_rank, vector_rank; /* 1 = best; 0 = not in that list */
 } FusedHit;
 
-typedef struct FuseWeights {
-    double lexical, vector; /* shares of the fused score */
-    double rank_constant;   /* of reciprocal ranks: 1 / (constant + rank) */
-} FuseWeights;
-extern const FuseWeights fuse_weights_default;
-
 /* The union of both lists, best first (ties: the smaller id), into ret (room for n_lexical +
- * n_vector); returns how many. */
+ * n_vector); returns how many. vector_weight: BM25 points that a cosine of 1 is worth. */
 size_t fuse_lists(const StoreHit *lexical, size_t n_lexical, const VectorsHit *vector,
-                  size_t n_vector, const FuseWeights *weights, FusedHit *ret);
+                  size_t n_vector, double vector_weight, FusedHit *ret);
 
 /* A passage's text as a set, to find near-duplicates: hashes of its word pairs, folded to lower
  * case, ascending, each once. */

@@ -33,6 +33,7 @@ static void scratch_free(IndexScratch *scratch) {
     if (!scratch) return;
     if (scratch->embedder) scratch->free_embedder(scratch->embedder);
     store_terms_free(scratch->terms);
+    text_terms_free(scratch->words);
     free(scratch);
 }
 
@@ -44,7 +45,8 @@ IndexScratch *index_scratch_take(Index *index, Err *err) {
     if (scratch) return scratch;
     scratch = mem_alloc(1, sizeof *scratch);
     if (scratch) scratch->terms = store_terms_new(terms_tokenizer());
-    if (scratch && scratch->terms) return scratch;
+    if (scratch) scratch->words = text_terms_new();
+    if (scratch && scratch->terms && scratch->words) return scratch;
     scratch_free(scratch);
     (void)err_set(err, STATUS_NO_MEMORY, "out of memory for reading text");
     return NULL;

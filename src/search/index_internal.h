@@ -16,6 +16,7 @@
 #include "search/index.h"
 #include "search/vectors.h"
 #include "text/language.h"
+#include "text/terms.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ typedef struct IndexScratch {
     char embedder_name[EMBEDDER_NAME_BYTES];
     void (*free_embedder)(void *scratch);
     StoreTerms *terms;
+    TextTerms *words; /* for closeness_* */
 } IndexScratch;
 
 struct Index {

@@ -26,12 +26,16 @@ static size_t count_allowed(const StoreList *list, const StoreAllowed *allowed) 
     return n;
 }
 
+static double idf_of(size_t df, const StoreAllowed *allowed) {
+    return log(1.0 + ((double)allowed->n_allowed - (double)df + 0.5) / ((double)df + 0.5));
+}
+
 static void add_scores(const StoreList *list, const StoreAllowed *allowed, double weight,
                        float *scores) {
     size_t df = count_allowed(list, allowed);
     if (!df) return;
     double n = (double)allowed->n_allowed;
-    double idf = log(1.0 + (n - (double)df + 0.5) / ((double)df + 0.5));
+    double idf = idf_of(df, allowed);
     float average = (float)MAX((double)allowed->total_words / n, 1.0);
     float factor = (float)(weight * idf) * (BM25_K1 + 1.0F);
     float base = BM25_K1 * (1.0F - BM25_B), slope = BM25_K1 * BM25_B / average;
@@ -127,20 +131,33 @@ Status store_lexical(Store *store, Slice question, const char *language, const S
     return best(&allowed, store->scores, k, arena, ret, ret_n, err);
 }
 
-Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df, Err *err) {
+/* ret_df or ret_idf */
+static Status weigh_terms(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
+                          uint64_t *ret_df, double *ret_idf, Err *err) {
     AUTO_SNAPSHOT StoreSnapshot snapshot = { NULL };
     TRY(store_snapshot_begin(store, &snapshot, err));
     TRY(store_table_refresh(store, err));
-    StoreAllowed all;
-    StoreScope everything = { .collection = NULL };
-    TRY(store_table_allowed(store, &everything, &all, err));
+    StoreAllowed allowed;
+    TRY(store_table_allowed(store, scope, &allowed, err));
     for (size_t i = 0; i < n; i++) {
         Slice term;
-        ret_df[i] = 0;
-        if (!store_term_cut(terms[i], &term)) continue;
-        StoreList list;
-        TRY(store_postings_get(store, term, &list, err));
-        ret_df[i] = count_allowed(&list, &all);
+        size_t df = 0;
+        if (store_term_cut(terms[i], &term)) {
+            StoreList list;
+            TRY(store_postings_get(store, term, &list, err));
+            df = count_allowed(&list, &allowed);
+        }
+        if (ret_df) ret_df[i] = df;
+        if (ret_idf) ret_idf[i] = idf_of(df, &allowed);
     }
     return STATUS_OK;
+}
+
+Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df, Err *err) {
+    return weigh_terms(store, terms, n, &(StoreScope){ .collection = NULL }, ret_df, NULL, err);
+}
+
+Status store_idf(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
+                 double *ret_idf, Err *err) {
+    return weigh_terms(store, terms, n, scope, NULL, ret_idf, err);
 }

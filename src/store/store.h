@@ -163,6 +163,10 @@ Status store_lexical(Store *store, Slice question, const char *language, const S
  */
 Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df,
                          Err *err) MUST_CHECK;
+/* What store_lexical weighs each term by: ln(1 + (N - df + 0.5) / (df + 0.5)) over the passages in
+ * scope. Not between begin and commit. */
+Status store_idf(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
+                 double *ret_idf, Err *err) MUST_CHECK;
 /* The ids of the passages in scope, ascending, appended: for filtering vectors. STATUS_UNCHANGED,
  * with nothing appended, where the scope holds every passage there is. */
 Status store_scope_ids(Store *store, const StoreScope *scope, StoreIds *ret, Err *err) MUST_CHECK;
