@@ -129,7 +129,8 @@ OptionsResult options_parse(const Usage *usage, const Option *global, size_t n_g
                             char **argv, int *ret_first, char *ret_text, size_t n_text) {
     Table table = { .n = 0 };
     char *letter = table.letters;
-    if (!usage->command || usage->has_commands) *letter++ = '+'; /* what follows the command belongs to the command */
+    if (!usage->command || usage->has_commands)
+        *letter++ = '+'; /* what follows the command belongs to the command */
     *letter++ = ':';
     *letter++ = 'h';
     table_add(&table, usage->options, usage->n_options, &letter);
