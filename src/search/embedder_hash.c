@@ -4,10 +4,11 @@
  * cannot see: inflections, compounds, typos, names and numbers across languages.
  *
  * The same on every machine: text is folded here, not by ICU or libstemmer, whose versions differ;
- * all sums are integers; the only floating-point operations are one square root and one division,
- * both exactly rounded by IEEE 754. tests/search/test_embedder_hash.c holds golden values: whoever
- * changes one of them changes the name too ("hash-1-..." to "hash-2-..."), for old vectors are then
- * no longer comparable.
+ * all sums are integers, that of the squares too (compilers may fuse a floating-point product and
+ * sum, and on some machines do); the only floating-point operations are a conversion, a square root
+ * and a division, all exactly rounded by IEEE 754. tests/search/test_embedder_hash.c holds golden
+ * values: whoever changes one of them changes the name too ("hash-1-..." to "hash-2-..."), for old
+ * vectors are then no longer comparable.
  *
  * Source: Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask Learning" (signed
  * hashing); Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information" (n-grams of
@@ -311,6 +312,8 @@ static void hash_free_scratch(void *scratch) {
     free(s);
 }
 
+__extension__ typedef __int128 Square;
+
 static Status hash_embed(const Embedder *self, void *scratch, const EmbedText *text, float *ret,
                          Err *err) {
     (void)err;
@@ -320,10 +323,10 @@ static Status hash_embed(const Embedder *self, void *scratch, const EmbedText *t
     take_text(s, text->title, COUNT_CONTEXT);
     take_text(s, text->heading, COUNT_CONTEXT);
     flush_words(s);
-    /* Sums stay below 2^40 (64 Mi words of weight 2^14): their squares need a double. */
-    double square = 0;
-    for (size_t i = 0; i < self->dim; i++) square += (double)s->sums[i] * (double)s->sums[i];
-    double norm = sqrt(square);
+    /* Sums stay below 2^40 (64 Mi words of weight 2^14): their squares need 128 bits. */
+    Square square = 0;
+    for (size_t i = 0; i < self->dim; i++) square += (Square)s->sums[i] * (Square)s->sums[i];
+    double norm = sqrt((double)square);
     for (size_t i = 0; i < self->dim; i++) {
         ret[i] = norm > 0 ? (float)((double)s->sums[i] / norm) : 0.0f;
     }
