@@ -6,7 +6,8 @@
  * 1997, "On the resemblance and containment of documents". */
 #include "search/fuse.h"
 
-#include "base/hash.h"
+#include "base/utf8.h"
+#include "text/script.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,20 +74,26 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The hash of the next word, in lower ASCII case. A long run without spaces (Chinese, Thai) is cut
- * every 12 bytes at most, at a byte that its own content chooses, so that a shift does not change
- * all that follows. */
+/* Where text without spaces (Chinese, Thai) is cut: behind every other character, more or less, as
+ * the character alone decides, so that a shift does not change all that follows. */
+static bool ends_piece(uint32_t c, size_t n_bytes) {
+    return script_is_unspaced(c) && (n_bytes >= 24 || (c * 0x9E3779B1u) >> 31);
+}
+
+/* The hash of the next word, in lower ASCII case. */
 static bool next_word(Slice *text, uint32_t *ret) {
     while (text->n && !is_word_byte((unsigned char)text->p[0])) *text = slice_skip(*text, 1);
     if (text->n == 0) return false;
-    uint32_t h = 2166136261u;
+    uint32_t h = 2166136261u, c = 0;
     size_t n = 0;
-    while (n < text->n && is_word_byte((unsigned char)text->p[n])) {
-        unsigned char c = (unsigned char)text->p[n];
-        if (c >= 'A' && c <= 'Z') c |= 0x20;
-        h = (h ^ c) * 16777619u;
-        n++;
-        if (c >= 0x80 && n >= 3 && (n == 12 || (h >> 28) == 0)) break;
+    while (n < text->n && is_word_byte((unsigned char)text->p[n]) && !(n && ends_piece(c, n))) {
+        size_t length = utf8_decode(slice_skip(*text, n), &c);
+        if (length == 0) c = ' ', length = 1; /* a broken byte */
+        for (size_t i = n; i < n + length; i++) {
+            unsigned char byte = (unsigned char)text->p[i];
+            h = (h ^ (byte >= 'A' && byte <= 'Z' ? byte | 0x20u : byte)) * 16777619u;
+        }
+        n += length;
     }
     *text = slice_skip(*text, n);
     *ret = h;
