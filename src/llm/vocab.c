@@ -185,16 +185,22 @@ static int compare_user(const void *a, const void *b) {
     return x->text.n < y->text.n ? -1 : x->text.n > y->text.n;
 }
 
+/* Text is valid UTF-8 when it is searched; a piece that is not could only match by cutting a
+ * character in two. */
+static bool is_user(const VocabPiece *piece) {
+    return piece->type == VOCAB_USER_DEFINED && utf8_valid_length(piece->text) == piece->text.n;
+}
+
 static Status add_user_pieces(Vocab *vocab, const VocabSpec *spec, Err *err) {
     size_t n = 0;
-    for (size_t i = 0; i < vocab->n_pieces; i++) n += vocab->pieces[i].type == VOCAB_USER_DEFINED;
+    for (size_t i = 0; i < vocab->n_pieces; i++) n += is_user(&vocab->pieces[i]);
     if (!n) return STATUS_OK;
     AUTO_FREE UserPiece *sorted = mem_alloc(n, sizeof(*sorted));
     vocab->user_sorted = mem_alloc(n, sizeof(*vocab->user_sorted));
     if (!sorted || !vocab->user_sorted)
         return err_set(err, STATUS_NO_MEMORY, "%s: no memory for tokens", spec->name);
     for (size_t i = 0; i < vocab->n_pieces; i++) {
-        if (vocab->pieces[i].type != VOCAB_USER_DEFINED) continue;
+        if (!is_user(&vocab->pieces[i])) continue;
         sorted[vocab->n_user++] = (UserPiece){ vocab->pieces[i].text, (uint32_t)i };
         vocab->user_first[(unsigned char)vocab->pieces[i].text.p[0]] = true;
     }

@@ -107,6 +107,14 @@ Test(tokenizer, user_defined_pieces_are_found_in_text_the_longest_first) {
     vocab_free(vocab);
 }
 
+Test(tokenizer, a_user_defined_piece_never_cuts_a_character) {
+    small_spm(&small);
+    small_add(&small, "b\xE2", 0, VOCAB_USER_DEFINED);
+    Vocab *vocab = make();
+    check_pieces(vocab, SLICE("ab€b"), 0, "▁|a|b|<0xE2>|<0x82>|<0xAC>|b");
+    vocab_free(vocab);
+}
+
 /* ---- text is never control ---- */
 
 static void check_no_control(const Vocab *vocab, const char *text) {
