@@ -96,6 +96,11 @@ Status file_replace_by(const char *path, Status (*write)(void *context, FILE *fi
     return status;
 }
 
+Status file_remove(const char *path, Err *err) {
+    if (unlink(path) != 0) return err_set_errno(err, errno, "%s", path);
+    return fsync_folder_of(path, err);
+}
+
 Status file_make_dirs(const char *path, unsigned mode, Err *err) {
     AUTO_FREE char *p = mem_copy_string(path, strlen(path));
     if (!p) return err_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);

@@ -12,5 +12,7 @@ Status file_replace(const char *path, const Slice *pieces, size_t n_pieces, Err 
 /* The same with whatever write() writes to the file. */
 Status file_replace_by(const char *path, Status (*write)(void *context, FILE *file, Err *err),
                        void *context, Err *err) MUST_CHECK;
+/* Remove it for good: unlink, fsync of the folder. NOT_FOUND. */
+Status file_remove(const char *path, Err *err) MUST_CHECK;
 /* mkdir -p with the mode (of those that are new). */
 Status file_make_dirs(const char *path, unsigned mode, Err *err) MUST_CHECK;

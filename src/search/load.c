@@ -1,14 +1,16 @@
 /* Vectors in memory are a copy of those in SQLite: from the snapshot where that is whole, of this
  * embedder and nearly up to date, else read anew. Which ids the snapshot holds is compared with
- * SQLite at every start, whatever generation it claims, so that a database restored from a backup
- * cannot be searched with vectors of another one. Passage ids are never used again, so an id that
- * is in both has the same vector.
+ * SQLite at every start. Within the history of one database passage ids are never used again, so an
+ * id that is in both has the same vector. A database that was restored from a backup gives ids
+ * again: a snapshot of a later generation than the database's is of a history that was undone, and
+ * is removed before the first new id is given.
  *
  * Training inverted lists takes a second per 100,000 vectors or so: a start without a snapshot
  * begins exact, and index_maintain trains afterwards; only far above that, where exact vectors
  * would not fit in memory, it trains at once. */
 #include "search/index_internal.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "search/snapshot.h"
 
@@ -52,28 +54,32 @@ static Status batch_take(void *context, int64_t passage, Slice vector) {
 
 /* ---- building ---- */
 
+/* Evenly over all passages: old ones speak of other things than new ones. */
 typedef struct Sample {
-    size_t dim, stride, seen, n, capacity;
-    float *x;
+    size_t dim, n_expected, seen, n, capacity;
+    float *x; /* f32 [capacity, dim] */
 } Sample;
 
 static Status sample_take(void *context, int64_t passage, Slice vector) {
     (void)passage;
     Sample *s = context;
-    if (s->seen++ % s->stride != 0 || s->n == s->capacity || vector.n != s->dim) return STATUS_OK;
+    size_t i = s->seen++;
+    bool is_next = (i + 1) * s->capacity / s->n_expected > i * s->capacity / s->n_expected;
+    if (!is_next || s->n == s->capacity || vector.n != s->dim) return STATUS_OK;
     embedder_unpack((const int8_t *)vector.p, s->dim, s->x + s->n++ * s->dim);
     return STATUS_OK;
 }
 
+/* n: passages there are; NULL where too few of them have a vector to train on. */
 static Status train(Store *store, int64_t row, size_t dim, size_t n, Vectors **ret, Err *err) {
     size_t wanted = vectors_lists_for(n) * VECTORS_SAMPLE_PER_LIST;
-    Sample s = { .dim = dim, .stride = MAX(1, n / wanted), .capacity = MIN(n, wanted) };
-    s.x = mem_alloc(s.capacity * dim, sizeof *s.x);
-    if (!s.x) return err_set(err, STATUS_NO_MEMORY, "out of memory for training vectors");
-    Status status = store_vectors_each(store, row, 0, sample_take, &s, err);
-    if (status == STATUS_OK) status = vectors_new_ivf(dim, n, s.x, s.n, ret, err);
-    free(s.x);
-    return status;
+    Sample s = { .dim = dim, .n_expected = n, .capacity = MIN(n, wanted) };
+    AUTO_FREE float *x = mem_alloc(s.capacity * dim, sizeof *x);
+    if (!x) return err_set(err, STATUS_NO_MEMORY, "out of memory for training vectors");
+    s.x = x;
+    TRY(store_vectors_each(store, row, 0, sample_take, &s, err));
+    *ret = NULL;
+    return s.n < VECTORS_MIN_SAMPLE ? STATUS_OK : vectors_new_ivf(dim, n, x, s.n, ret, err);
 }
 
 Status index_build_vectors(Store *store, int64_t row, size_t dim, bool ivf,
@@ -81,13 +87,12 @@ Status index_build_vectors(Store *store, int64_t row, size_t dim, bool ivf,
                            void *context, Vectors **ret, Err *err) {
     StoreCounts counts;
     TRY(store_counts(store, &counts, err));
-    Vectors *vectors;
-    if (ivf && counts.n_passages >= VECTORS_MIN_SAMPLE) {
+    Vectors *vectors = NULL;
+    if (ivf && counts.n_passages) {
         if (progress) progress(context, "training", 0);
         TRY(train(store, row, dim, counts.n_passages, &vectors, err));
-    } else {
-        TRY(vectors_new_flat(dim, &vectors, err));
     }
+    if (!vectors) TRY(vectors_new_flat(dim, &vectors, err));
     Batch b = { .vectors = vectors,
                 .dim = dim,
                 .n_expected = counts.n_passages,
@@ -109,7 +114,7 @@ Status index_build_vectors(Store *store, int64_t row, size_t dim, bool ivf,
 
 bool index_wants_ivf(const Index *index, Vectors *vectors) {
     size_t n = vectors_count(vectors);
-    if (n <= index->options.flat_max_vectors) return false;
+    if (n <= index->options.flat_max_vectors || n < VECTORS_MIN_SAMPLE) return false;
     if (vectors_kind(vectors) == VECTORS_FLAT) return true;
     /* Lists grow with n, their number does not: train again where they have become long. */
     return vectors_lists_for(n / RETRAIN_GROWTH) > vectors_lists(vectors);
@@ -196,11 +201,29 @@ Status index_verify_vectors(Store *store, int64_t row, Vectors *vectors, Err *er
 
 /* ---- at open ---- */
 
-static Status load_snapshot(Index *index, Store *store, Vectors **ret, Err *err) {
-    SnapshotInfo info;
-    Vectors *vectors;
-    TRY(snapshot_read(index->snapshot_path, index->live.embedder->embedder->name,
-                      index->live.embedder->embedder->dim, &info, &vectors, err));
+/* The snapshot as it is, if it can be of this database. NOT_FOUND. */
+static Status read_snapshot(Index *index, const StoreCounts *counts, SnapshotInfo *ret_info,
+                            Vectors **ret, Err *err) {
+    const Embedder *embedder = index->live.embedder->embedder;
+    SnapshotInfo info = { 0 };
+    Vectors *vectors = NULL;
+    TRY(snapshot_read(index->snapshot_path, embedder->name, embedder->dim, &info, &vectors, err));
+    if (info.generation <= (uint64_t)counts->generation) {
+        *ret_info = info;
+        *ret = vectors;
+        return STATUS_OK;
+    }
+    vectors_free(vectors);
+    return err_set(err, STATUS_CONFLICT, "%s: of generation %llu, the database of %lld",
+                   index->snapshot_path, (unsigned long long)info.generation,
+                   (long long)counts->generation);
+}
+
+static Status load_snapshot(Index *index, Store *store, const StoreCounts *counts, Vectors **ret,
+                            Err *err) {
+    SnapshotInfo info = { 0 };
+    Vectors *vectors = NULL;
+    TRY(read_snapshot(index, counts, &info, &vectors, err));
     size_t n_changes = 0;
     Status status =
         index_reconcile_vectors(store, index->live.embedder->row, vectors, &n_changes, err);
@@ -218,17 +241,26 @@ static Status load_snapshot(Index *index, Store *store, Vectors **ret, Err *err)
     return STATUS_OK;
 }
 
+/* One that is whole, but of something else, must not be found by a later start, when the database
+ * may look like it. */
+static Status drop_snapshot(const Index *index, Status why, Err *err) {
+    if (!index->writer || why != STATUS_CONFLICT) return STATUS_OK;
+    Status status = file_remove(index->snapshot_path, err);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 Status index_load_vectors(Index *index, Store *store,
                           void (*progress)(void *context, const char *stage, double ratio),
                           void *context, Err *err) {
     Err why = { 0 };
-    index->snapshot_changes = UINT64_MAX;
-    Status status = load_snapshot(index, store, &index->live.vectors, &why);
-    if (status == STATUS_OK) return STATUS_OK;
     StoreCounts counts;
     TRY(store_counts(store, &counts, err));
+    index->snapshot_changes = UINT64_MAX;
+    Status status = load_snapshot(index, store, &counts, &index->live.vectors, &why);
+    if (status == STATUS_OK) return STATUS_OK;
     if (status != STATUS_NOT_FOUND) {
         log_line(LOG_NOTICE, "vectors: built anew from the database: %s", why.text);
+        TRY(drop_snapshot(index, status, err));
     }
     bool ivf = counts.n_passages > MAX_EXACT && counts.n_passages > index->options.flat_max_vectors;
     return index_build_vectors(store, index->live.embedder->row,
