@@ -191,7 +191,8 @@ static Status read_file(const char *path, FILE *file, size_t n_bytes, HashStream
     TRY(parse_header(path, head, embedder, dim, &info, &kind, err));
     if (fseek(file, HEADER_BYTES, SEEK_SET) != 0) return err_set_errno(err, errno, "%s", path);
     Vectors *vectors;
-    TRY(vectors_read(file, dim, kind, &vectors, err));
+    Status status = vectors_read(file, dim, kind, &vectors, err);
+    if (status != STATUS_OK) return err_prefix(err, status, "%s", path);
     if (vectors_count(vectors) != info.n_vectors) {
         vectors_free(vectors);
         return damaged(path, "not as many vectors as its header says", err);

@@ -192,7 +192,8 @@ Status store_vector_put(Store *store, int64_t embedder, int64_t passage, Slice v
                         Err *err) MUST_CHECK;
 /* Drop all vectors of other embedders, in steps of at most limit rows: UNCHANGED = none left. */
 Status store_vectors_drop_others(Store *store, int64_t embedder, size_t limit, Err *err) MUST_CHECK;
-/* Call take for the vector of every passage with id > after, ascending. */
+/* Call take for the vector of every passage with id > after, ascending. Stops early where take
+ * returns other than OK, and returns that (with what take wrote to an err of its own). */
 Status store_vectors_each(Store *store, int64_t embedder, int64_t after,
                           Status (*take)(void *context, int64_t passage, Slice vector),
                           void *context, Err *err) MUST_CHECK;

@@ -181,10 +181,7 @@ Status store_vectors_each(Store *store, int64_t embedder, int64_t after,
         bool row = false;
         TRY(store_step(store, select, &row, err));
         if (!row) return STATUS_OK;
-        Status status = take(context, sqlite3_column_int64(select, 0) - vector_id(embedder, 0),
-                             store_column(select, 1));
-        if (status != STATUS_OK) {
-            return err_set(err, status, "vectors: %s", fonte_status_text(status));
-        }
+        TRY(take(context, sqlite3_column_int64(select, 0) - vector_id(embedder, 0),
+                 store_column(select, 1)));
     }
 }
