@@ -155,8 +155,12 @@ size_t llm_context_kv_bytes(const LlmContext *c) {
     return llm_kvcache_bytes(c->kv);
 }
 
+size_t llm_context_page_tokens(const LlmContext *c) {
+    return llm_kvcache_layout(c->kv)->page_tokens;
+}
+
 size_t llm_context_free_tokens(const LlmContext *c) {
-    return llm_kvcache_n_free_pages(c->kv) * llm_kvcache_layout(c->kv)->page_tokens;
+    return llm_kvcache_n_free_pages(c->kv) * llm_context_page_tokens(c);
 }
 
 Status llm_seq_new(LlmContext *c, LlmSeq *ret, Err *err) {

@@ -40,6 +40,8 @@ size_t llm_context_max_logits(const LlmContext *context);
 size_t llm_context_kv_bytes(const LlmContext *context);
 /* Positions that can still be added, all sequences together (whole pages). */
 size_t llm_context_free_tokens(const LlmContext *context);
+/* Positions of a page. */
+size_t llm_context_page_tokens(const LlmContext *context);
 
 /* ---- sequences --------------------------------------------------------------------------------
  */
