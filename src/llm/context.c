@@ -19,7 +19,9 @@ static Status fill_options(const LlmModel *model, LlmContextOptions *o, Err *err
     if (o->max_logits == 0) o->max_logits = 32;
     TRY(check_range("context", o->context, model->shape.context, err));
     TRY(check_range("sequences", o->n_sequences, LLM_MAX_SEQUENCES, err));
-    TRY(check_range("batch", o->batch, LLM_MAX_BATCH, err));
+    /* attention's parts: one for each token and key/value head */
+    size_t max_batch = MIN(LLM_MAX_BATCH, POOL_MAX_PARTS / model->shape.n_kv_heads);
+    TRY(check_range("batch", o->batch, max_batch, err));
     TRY(check_range("logits", o->max_logits, LLM_MAX_BATCH, err));
     if (o->kv_tokens == 0) o->kv_tokens = o->n_sequences * o->context;
     TRY(check_range("cache tokens", o->kv_tokens, (size_t)LLM_MAX_CONTEXT * 16, err));

@@ -57,16 +57,14 @@ static Status make_layout(const LlmShape *s, const LlmKvCacheOptions *o, LlmKvLa
     return STATUS_OK;
 }
 
-static Status allocate(LlmKvCache *c, Err *err) {
+static Status allocate_tables(LlmKvCache *c, Err *err) {
     size_t per_sequence = c->context / PAGE_TOKENS + 1, n_tables;
     if (!mem_mul(per_sequence, c->n_sequences, &n_tables)) n_tables = SIZE_MAX;
-    c->layers = mem_alloc(c->n_layers, sizeof *c->layers);
-    c->device = mem_alloc(c->n_layers, sizeof *c->device);
     c->sequences = mem_alloc(c->n_sequences, sizeof *c->sequences);
     c->tables = mem_alloc(n_tables, sizeof *c->tables);
     c->counts = mem_alloc(c->layout.n_pages, sizeof *c->counts);
     c->free_pages = mem_alloc(c->layout.n_pages, sizeof *c->free_pages);
-    if (!c->layers || !c->device || !c->sequences || !c->tables || !c->counts || !c->free_pages) {
+    if (!c->sequences || !c->tables || !c->counts || !c->free_pages) {
         return err_set(err, STATUS_NO_MEMORY, "no memory for the tables of %zu sequences",
                        c->n_sequences);
     }
@@ -82,6 +80,11 @@ static Status allocate(LlmKvCache *c, Err *err) {
 }
 
 static Status allocate_layers(LlmKvCache *c, LlmDevice *const *device, Err *err) {
+    c->layers = mem_alloc(c->n_layers, sizeof *c->layers);
+    c->device = mem_alloc(c->n_layers, sizeof *c->device);
+    if (!c->layers || !c->device) {
+        return err_set(err, STATUS_NO_MEMORY, "no memory for a key/value cache");
+    }
     for (size_t i = 0; i < c->n_layers; i++) {
         Status status = device[i]->ops->memory_new(
             device[i], c->layout.n_pages * c->layout.page_bytes, &c->layers[i], err);
@@ -104,8 +107,9 @@ Status llm_kvcache_new(const LlmShape *shape, const LlmKvCacheOptions *options, 
                        .n_layers = shape->n_layers,
                        .n_sequences = options->n_sequences,
                        .context = options->context };
-    Status status = allocate(c, err);
-    if (status == STATUS_OK) status = allocate_layers(c, options->device, err);
+    /* The cache first: of a size that cannot be had, no table is filled in. */
+    Status status = allocate_layers(c, options->device, err);
+    if (status == STATUS_OK) status = allocate_tables(c, err);
     if (status != STATUS_OK) {
         llm_kvcache_free(c);
         return status;

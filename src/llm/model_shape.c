@@ -6,11 +6,12 @@
 #include <math.h>
 
 static const char *const foreign_keys[] = {
-    "llama.attention.scale",        "llama.logit_scale",
-    "llama.residual_scale",         "llama.embedding_scale",
-    "llama.attention.clamp_kqv",    "llama.attention.max_alibi_bias",
-    "llama.attn_logit_softcapping", "llama.final_logit_softcapping",
-    "llama.attention.kv_lora_rank", "llama.interleave_moe_layer_step",
+    "llama.attention.scale",         "llama.logit_scale",
+    "llama.residual_scale",          "llama.embedding_scale",
+    "llama.attention.clamp_kqv",     "llama.attention.max_alibi_bias",
+    "llama.attn_logit_softcapping",  "llama.final_logit_softcapping",
+    "llama.attention.kv_lora_rank",  "llama.interleave_moe_layer_step",
+    "llama.rope.dimension_sections", "llama.attention.temperature_length",
 };
 
 static Status check_architecture(const GgufFile *file, Err *err) {
@@ -21,7 +22,16 @@ static Status check_architecture(const GgufFile *file, Err *err) {
                        "%s: architecture \"%.*s\" is not supported (llama is)",
                        gguf_file_path(file), SLICE_ARGS(name));
     }
-    uint64_t n_experts = 0;
+    uint64_t n_experts = 0, n_parts = 1, part = 0;
+    TRY(gguf_optional(gguf_file_count(file, "split.count", UINT32_MAX, &n_parts, err)));
+    TRY(gguf_optional(gguf_file_count(file, "split.no", UINT32_MAX, &part, err)));
+    if (n_parts > 1) {
+        return err_set(err, STATUS_UNSUPPORTED,
+                       "%s: part %llu of %llu (split.count): split models are not supported, "
+                       "join the parts first",
+                       gguf_file_path(file), (unsigned long long)part + 1,
+                       (unsigned long long)n_parts);
+    }
     TRY(gguf_optional(gguf_file_count(file, "llama.expert_count", UINT32_MAX, &n_experts, err)));
     if (n_experts > 0) {
         return err_set(err, STATUS_UNSUPPORTED,
@@ -33,7 +43,13 @@ static Status check_architecture(const GgufFile *file, Err *err) {
         return err_set(err, STATUS_UNSUPPORTED, "%s: key %s is not supported", gguf_file_path(file),
                        foreign_keys[i]);
     }
-    return STATUS_OK;
+    bool causal = true;
+    TRY(gguf_optional(gguf_file_bool(file, "llama.attention.causal", &causal, err)));
+    if (causal) return STATUS_OK;
+    return err_set(err, STATUS_UNSUPPORTED,
+                   "%s: attention in both directions (llama.attention.causal = false) is not "
+                   "supported",
+                   gguf_file_path(file));
 }
 
 /* A required count in [1, max]. */
@@ -123,7 +139,6 @@ static Status read_rope(const GgufFile *file, const LlmShape *s, LlmRopeSpec *r,
     *r = (LlmRopeSpec){ .n_rotated = s->key_dim,
                         .theta = 10000,
                         .original_context = (double)s->context,
-                        .ext_factor = 1,
                         .attn_factor = 1,
                         .beta_fast = 32,
                         .beta_slow = 1 };
@@ -146,7 +161,9 @@ static Status read_rope(const GgufFile *file, const LlmShape *s, LlmRopeSpec *r,
     TRY(read_number(file, "llama.rope.scaling.yarn_attn_factor", 0.001, 1000, &r->attn_factor,
                     err));
     r->attn_factor *= attn;
-    TRY(read_number(file, "llama.rope.scaling.yarn_ext_factor", 0, 1, &r->ext_factor, err));
+    double ext = -1; /* stands in some files; it means the scaling's own */
+    TRY(read_number(file, "llama.rope.scaling.yarn_ext_factor", -1, 1, &ext, err));
+    r->ext_factor = ext >= 0 ? ext : r->scaling == LLM_ROPE_YARN;
     TRY(read_number(file, "llama.rope.scaling.yarn_beta_fast", 1e-3, 1e6, &r->beta_fast, err));
     TRY(read_number(file, "llama.rope.scaling.yarn_beta_slow", 1e-3, 1e6, &r->beta_slow, err));
     return STATUS_OK;

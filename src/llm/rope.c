@@ -22,18 +22,15 @@ static double yarn_keep(const LlmRopeSpec *s, size_t pair) {
 
 void llm_rope_init(LlmRope *rope, const LlmRopeSpec *s) {
     assert(s->n_rotated % 2 == 0 && s->n_rotated <= LLM_ROPE_MAX_ROTATED);
-    *rope = (LlmRope){ .n_rotated = s->n_rotated, .magnitude = 1 };
+    *rope = (LlmRope){ .n_rotated = s->n_rotated, .magnitude = s->attn_factor };
+    double factor = s->scaling == LLM_ROPE_NONE ? 1 : s->factor;
     for (size_t i = 0; i < s->n_rotated / 2; i++) {
         double turn = pow(s->theta, -2.0 * (double)i / (double)s->n_rotated);
         if (s->divisors) turn /= s->divisors[i];
-        double keep = 0;
-        if (s->scaling == LLM_ROPE_YARN) keep = yarn_keep(s, i) * s->ext_factor;
-        if (s->scaling != LLM_ROPE_NONE) turn = turn / s->factor * (1 - keep) + turn * keep;
-        rope->per_position[i] = turn;
+        double keep = s->ext_factor != 0 ? yarn_keep(s, i) * s->ext_factor : 0;
+        rope->per_position[i] = turn / factor * (1 - keep) + turn * keep;
     }
-    if (s->scaling != LLM_ROPE_YARN) return;
-    rope->magnitude = s->attn_factor;
-    if (s->ext_factor != 0) rope->magnitude *= 1 + 0.1 * log(s->factor);
+    if (s->ext_factor != 0) rope->magnitude *= 1 + 0.1 * log(factor);
 }
 
 void llm_rope_angles(const LlmRope *rope, size_t position, float *ret_cos, float *ret_sin) {

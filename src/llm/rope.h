@@ -16,8 +16,8 @@ typedef struct LlmRopeSpec {
     LlmRopeScaling scaling;
     double factor;               /* by how much the context is stretched; > 0 */
     double original_context;     /* tokens, YaRN */
-    double ext_factor;           /* YaRN: share of the ramp, 1 */
-    double attn_factor;          /* YaRN: extra factor on queries and keys, 1 */
+    double ext_factor;           /* share of YaRN's ramp: 1 in YaRN, else 0 */
+    double attn_factor;          /* extra factor on queries and keys, whatever the scaling; 1 */
     double beta_fast, beta_slow; /* YaRN: rotations over the original context, 32 and 1 */
     const float *divisors;       /* [n_rotated / 2] the angles are divided by (llama3); or NULL */
 } LlmRopeSpec;

@@ -2,9 +2,11 @@
  * k-th run, until a run needs no more of them: each must give NO_MEMORY, change nothing and leak
  * nothing (AddressSanitizer looks). Allocation is intercepted by the linker (--wrap), so
  * Criterion's own is not touched. */
+#include "llm/forward.h"
 #include "llm/small_vocab.h"
 #include "llm/template.h"
 
+#include "tiny_model.h"
 #include <criterion/criterion.h>
 
 void *__real_malloc(size_t size);
@@ -15,8 +17,10 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
 static long left = -1; /* allocations until one fails; below 0: none does */
+static unsigned long n_calls;
 
 static bool fails(void) {
+    n_calls++;
     return left >= 0 && left-- == 0;
 }
 void *__wrap_malloc(size_t size) {
@@ -97,4 +101,66 @@ Test(no_memory, every_allocation_may_fail) {
         cr_assert_gt(until_it_succeeds(render, vocab), 0);
         vocab_free(vocab);
     }
+}
+
+static Buf model_bytes;
+
+static Status open_model(void *context, Err *err) {
+    GgufFile *file = NULL;
+    LlmModel *model = NULL;
+    TRY(gguf_file_open_memory(buf_slice(&model_bytes), "tiny", NULL, &file, err));
+    Status status = llm_model_from_file(file, &model, err);
+    if (status != STATUS_OK) {
+        gguf_file_close(file);
+        return status;
+    }
+    if (context) {
+        *(LlmModel **)context = model;
+    } else {
+        llm_model_close(model);
+    }
+    return STATUS_OK;
+}
+
+static const LlmContextOptions options = { .n_threads = 2, .n_sequences = 3, .batch = 16 };
+
+static Status make_context(void *model, Err *err) {
+    LlmContext *context = NULL;
+    TRY(llm_context_new(model, &options, &context, err));
+    llm_context_free(context);
+    return STATUS_OK;
+}
+
+/* Prompts, single tokens, forks and copies of pages: everything that serving does. */
+static void generate(LlmContext *context) {
+    Err err = { 0 };
+    LlmSeq seq[3];
+    LlmToken tokens[40];
+    cr_assert_eq(llm_seq_new(context, &seq[0], &err), STATUS_OK);
+    for (int i = 0; i < 40; i++) tokens[i] = (LlmToken){ i, seq[0], i > 35 };
+    cr_assert_eq(llm_eval(context, tokens, 40, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(llm_seq_fork(context, seq[0], 35, &seq[1], &err), STATUS_OK);
+    cr_assert_eq(llm_seq_fork(context, seq[0], 3, &seq[2], &err), STATUS_OK);
+    for (int i = 0; i < 30; i++) {
+        for (size_t s = 0; s < 3; s++) tokens[s] = (LlmToken){ i, seq[s], true };
+        cr_assert_eq(llm_eval(context, tokens, 3, &err), STATUS_OK, "%s", err.text);
+    }
+    for (size_t s = 0; s < 3; s++) llm_seq_free(context, seq[s]);
+}
+
+Test(no_memory, models_and_contexts_report_it_and_a_token_step_needs_none) {
+    TinySpec spec = tiny_spec();
+    cr_assert_eq(tiny_build(&spec, &model_bytes, NULL), STATUS_OK);
+    cr_assert_gt(until_it_succeeds(open_model, NULL), 10);
+    LlmModel *model = NULL;
+    cr_assert_eq(open_model(&model, NULL), STATUS_OK);
+    cr_assert_gt(until_it_succeeds(make_context, model), 5);
+    LlmContext *context = NULL;
+    cr_assert_eq(llm_context_new(model, &options, &context, NULL), STATUS_OK);
+    unsigned long before = n_calls;
+    generate(context);
+    cr_assert_eq(n_calls, before, "%lu allocations in token steps", n_calls - before);
+    llm_context_free(context);
+    llm_model_close(model);
+    buf_deinit(&model_bytes);
 }

@@ -5,12 +5,13 @@
 
 #include <string.h>
 
-/* exp(x) to about 1 unit in the last place, for x in [-87.3, 88.0]; beyond that the ends' values.
+/* exp(x) to about 1 unit in the last place, for x in [-87.3, 88.3]; below that exp(-87.3), above it
+ * infinity (n is 128 then, whose bits as an exponent are infinity's).
  * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7, whose remainder
  * there is below 6e-9; ln 2 in two parts, so that the first product is exact. */
 static inline Vec vec_exp(Vec x) {
     x = vec_max(vec_set1(-87.3F), x); /* this order keeps NaN on x86 */
-    x = vec_min(vec_set1(88.0F), x);
+    x = vec_min(vec_set1(89.0F), x);
     Vec n = vec_round(vec_mul(x, vec_set1(0x1.715476p+0F)));
     Vec r = vec_fma(n, vec_set1(-0x1.62e4p-1F), x);
     r = vec_fma(n, vec_set1(-0x1.7f7d1cp-20F), r);
@@ -65,9 +66,10 @@ static void VEC_NAME(rope)(float *x, size_t n_heads, size_t head_dim, size_t n_r
     }
 }
 
+/* Divided before it is multiplied: of a gate far below zero nothing is left, whatever up is. */
 static inline Vec silu_mul_vec(Vec gate, Vec up) {
-    Vec one = vec_set1(1.0F);
-    return vec_div(vec_mul(gate, up), vec_add(one, vec_exp(vec_sub(vec_zero(), gate))));
+    Vec one = vec_set1(1.0F), minus = vec_sub(vec_zero(), gate);
+    return vec_mul(vec_div(gate, vec_add(one, vec_exp(minus))), up);
 }
 
 static void VEC_NAME(silu_mul)(const float *gate, const float *up, size_t n, float *y) {

@@ -57,7 +57,7 @@ static inline Vec vec_min(Vec a, Vec b) {
 static inline Vec vec_round(Vec v) {
     return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-/* 2^n for whole n in [-126, 127] */
+/* 2^n for whole n in [-126, 127]; infinity for 128 */
 static inline Vec vec_exp2_whole(Vec n) {
     __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));

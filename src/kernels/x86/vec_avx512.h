@@ -52,7 +52,7 @@ static inline Vec vec_min(Vec a, Vec b) {
 static inline Vec vec_round(Vec v) {
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-/* 2^n for whole n in [-126, 127] */
+/* 2^n for whole n in [-126, 127]; infinity for 128 */
 static inline Vec vec_exp2_whole(Vec n) {
     __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
     return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
