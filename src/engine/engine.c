@@ -219,7 +219,7 @@ static bool wait_locked(EngineStream *s, int64_t until_us) {
 }
 
 static Status next_locked(EngineStream *s, int64_t until_us, SamplerToken *ret, Err *err) {
-    while (s->n_taken == s->n_out && s->state != STREAM_DONE) {
+    while (s->n_taken == s->n_out && !s->done) {
         if (!wait_locked(s, until_us)) return STATUS_BUSY;
     }
     if (s->n_taken < s->n_out) {
@@ -252,7 +252,7 @@ EngineStream *engine_stream_free(EngineStream *s) {
     pthread_mutex_lock(&s->engine->lock);
     s->cancelled = true;
     pthread_cond_signal(&s->engine->work);
-    while (s->state != STREAM_DONE) pthread_cond_wait(&s->came, &s->engine->lock);
+    while (!s->done) pthread_cond_wait(&s->came, &s->engine->lock);
     pthread_mutex_unlock(&s->engine->lock);
     return stream_destroy(s);
 }

@@ -27,7 +27,6 @@ typedef enum StreamState {
     STREAM_ADMITTED, /* has room; has no sequence yet */
     STREAM_READING,
     STREAM_WRITING,
-    STREAM_DONE, /* nobody but its consumer touches it */
 } StreamState;
 
 struct EngineStream {
@@ -39,6 +38,7 @@ struct EngineStream {
     Sampler *sampler;
 
     /* engine's */
+    StreamState state;
     int32_t *tokens; /* [capacity]: the prompt, then what was written */
     size_t capacity, n_known;
     LlmSeq seq;
@@ -49,7 +49,7 @@ struct EngineStream {
     int32_t *drafted;   /* [options.n_drafted]: this step's guesses */
 
     /* lock */
-    StreamState state;
+    bool done; /* nobody but its consumer touches it any more */
     pthread_cond_t came;
     SamplerToken *out; /* [job.n_tokens] */
     size_t n_out, n_taken;

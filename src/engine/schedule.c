@@ -20,7 +20,7 @@ static Status over_status(const Engine *e, const EngineStream *s, Err *err) {
 /* The stream is off the lists; nobody but its consumer touches it from here on. */
 static void finish_locked(Engine *e, EngineStream *s, EngineEnd end, Status status,
                           const Err *err) {
-    s->state = STREAM_DONE;
+    s->done = true;
     s->end = end;
     s->status = status;
     if (err) s->err = *err;
