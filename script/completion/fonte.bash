@@ -1,7 +1,7 @@
 # bash completion for fonte(1)
 _fonte() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="add ask search docs rm status eval bench" global="--socket --json --color --version --help"
+    local commands="add ask search docs rm status eval bench model" global="--socket --json --color --version --help"
     local command="" i options=""
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -38,8 +38,20 @@ _fonte() {
     eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
         --max-sentences" ;;
     bench) options="ingest search --size --passages --clients --requests --repeat" ;;
+    model)
+        local models="inspect verify tokenize detokenize quantize convert"
+        case ${COMP_WORDS[i + 1]} in
+        inspect) options="--keys --tensors" ;;
+        verify) options="--threads" ;;
+        tokenize) options="--file --bos --eos --ids" ;;
+        detokenize) options="--control --continued" ;;
+        quantize) options="--threads --pure --quiet" ;;
+        convert) options="--type --name" ;;
+        *) options=$models ;;
+        esac
+        ;;
     esac
-    if [[ $command == add && $cur != -* ]]; then
+    if [[ $cur != -* && ($command == add || $command == model && $COMP_CWORD -gt $((i + 1))) ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     elif [[ -z $command && $cur != -* ]]; then

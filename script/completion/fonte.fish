@@ -1,5 +1,5 @@
 # fish completion for fonte(1)
-set -l commands add ask search docs rm status eval bench
+set -l commands add ask search docs rm status eval bench model
 complete -c fonte -f
 complete -c fonte -l socket -r -F -d 'Socket of the daemon'
 complete -c fonte -l json -d 'Print one JSON object'
@@ -7,7 +7,7 @@ complete -c fonte -l color -x -a 'auto always never' -d 'Colours'
 complete -c fonte -s V -l version -d 'Show the version'
 complete -c fonte -s h -l help -d 'Show help'
 function __fonte_no_command
-    not __fish_seen_subcommand_from add ask search docs rm status eval bench
+    not __fish_seen_subcommand_from add ask search docs rm status eval bench model
 end
 complete -c fonte -n __fonte_no_command -a add -d 'Add files, folders or standard input'
 complete -c fonte -n __fonte_no_command -a ask -d 'Ask a question'
@@ -17,6 +17,24 @@ complete -c fonte -n __fonte_no_command -a rm -d 'Remove documents'
 complete -c fonte -n __fonte_no_command -a status -d 'Show the state of the daemon'
 complete -c fonte -n __fonte_no_command -a eval -d 'Measure quality on a dataset'
 complete -c fonte -n __fonte_no_command -a bench -d 'Measure the speed of this machine'
+complete -c fonte -n __fonte_no_command -a model -d 'Work with model files'
+set -l models inspect verify tokenize detokenize quantize convert
+set -l model '__fish_seen_subcommand_from model'
+complete -c fonte -n "$model; and not __fish_seen_subcommand_from $models" -a "$models"
+complete -c fonte -n $model -F
+complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s k -l keys -d 'All metadata'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s t -l tensors -d 'All tensors'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from verify quantize" -s j -l threads -x -d Threads
+complete -c fonte -n "$model; and __fish_seen_subcommand_from tokenize" -s f -l file -r -F -d 'Text of a file'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from tokenize" -l bos -d 'Begin with the first token'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from tokenize" -l eos -d 'End with the last token'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from tokenize" -l ids -d 'Ids alone'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from quantize" -l pure -d 'No mixture'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from quantize" -s q -l quiet -d 'No table'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from detokenize" -l control -d 'Control tokens as spelled'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from detokenize" -l continued -d 'Keep the first space'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from convert" -s t -l type -x -a 'f32 f16 bf16' -d 'Number format'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from convert" -s n -l name -x -d 'Name'
 set -l eval '__fish_seen_subcommand_from eval'
 complete -c fonte -n $eval -a 'retrieval answers'
 complete -c fonte -n $eval -s d -l dataset -r -F -d 'Folder of the dataset'

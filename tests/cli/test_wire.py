@@ -60,15 +60,27 @@ class Usage(unittest.TestCase):
 
     def test_options_are_documented_and_completed(self):
         root = os.path.dirname(os.environ["FONTE_TESTS"])
-        texts = {}
-        for name in ("docs/man/fonte.1", "script/completion/fonte.bash", "script/completion/_fonte",
-                     "script/completion/fonte.fish"):
+
+        def read(name):
             with open(os.path.join(root, name)) as f:
-                texts[name] = f.read()
-        for command in self.commands():
+                return f.read()
+
+        names = ("docs/man/fonte.1", "script/completion/fonte.bash", "script/completion/_fonte",
+                 "script/completion/fonte.fish")
+        texts = {name: read(name) for name in names}
+        self.check_documented(texts, [], self.commands())
+        texts["docs/man/fonte.1"] = read("docs/man/fonte-model.1") + texts["docs/man/fonte.1"]
+        models = re.findall(r"^  (\w+)  ", fonte("/nonexistent/s", "model", "--help")[1], re.M)
+        self.assertGreaterEqual(len(models), 6)
+        self.check_documented(texts, ["model"], models)
+        for model in models:
+            self.assertIn(".SH %s\n" % model.upper(), texts["docs/man/fonte.1"])
+
+    def check_documented(self, texts, before, commands):
+        for command in commands:
             for file, text in texts.items():
                 self.assertRegex(text, r"\b%s\b" % command, file)
-            _, out, _ = fonte("/nonexistent/s", command, "--help")
+            _, out, _ = fonte("/nonexistent/s", *before, command, "--help")
             names = re.findall(r"^  (?:-\w, |    )--([\w-]+)", out, re.M)
             self.assertGreaterEqual(len(names), 4)
             for name in names:
