@@ -2,7 +2,7 @@
 /* The vectors' snapshot: what spares a start from building the inverted lists anew. It is a cache
  * of SQLite's vectors: whatever is wrong with it, it is thrown away.
  *
- * File, little-endian (index/FORMAT.md has the same table):
+ * File, little-endian (index/FORMAT.md has it too, and what FAISS writes):
  *      0   8  "FONTEVEC"
  *      8   4  version, 1
  *     12   4  kind: 1 flat, 2 IVF with SQ8
