@@ -337,8 +337,12 @@ Status index_frequencies(Index *index, const Slice *terms, size_t n, uint64_t *r
                          uint64_t *ret_n_passages, Err *err) {
     Store *reader = index_reader_take(index);
     StoreCounts counts;
-    Status status = store_counts(reader, &counts, err);
-    if (status == STATUS_OK) status = store_frequencies(reader, terms, n, ret_df, err);
+    Status status = store_read_begin(reader, err);
+    if (status == STATUS_OK) {
+        status = store_counts(reader, &counts, err);
+        if (status == STATUS_OK) status = store_frequencies(reader, terms, n, ret_df, err);
+        store_read_end(reader);
+    }
     index_reader_give(index, reader);
     if (status == STATUS_OK) *ret_n_passages = counts.n_passages;
     return status;
@@ -369,7 +373,11 @@ Status index_origin_span(Index *index, const char *id, size_t start, size_t end,
                          size_t *ret_end, Err *err) {
     AUTO_ARENA Arena arena = ARENA_NULL;
     Store *reader = index_reader_take(index);
-    Status status = index_origin_of(reader, id, start, end, &arena, ret_start, ret_end, err);
+    Status status = store_read_begin(reader, err);
+    if (status == STATUS_OK) {
+        status = index_origin_of(reader, id, start, end, &arena, ret_start, ret_end, err);
+        store_read_end(reader);
+    }
     index_reader_give(index, reader);
     return status;
 }

@@ -6,8 +6,10 @@
  * The score that passages carry is absolute: 0-1, the share of what a passage could have that has
  * every word of the question in one sentence and points the same way.
  *
- * The vectors in memory may be a moment ahead of or behind this connection's snapshot: ids that the
- * store no longer has (or has not yet) are left out when passages are read. */
+ * All reads of a search are of one commit. The vectors in memory may be a moment ahead of it or
+ * behind: ids that it does not have are left out when passages are read. Were the passages of a
+ * later commit than the scope, one of another collection could come through, as a scope that holds
+ * all there is has no bitmap. */
 #include "search/index_internal.h"
 
 #include "base/clock.h"
@@ -358,7 +360,11 @@ Status index_search(Index *index, const FonteQuery *query, bool (*cancelled)(voi
     if (!s.result) return no_memory(err);
     s.scratch = index_scratch_take(index, err);
     s.reader = index_reader_take(index);
-    Status status = s.scratch ? search(&s, err) : STATUS_NO_MEMORY;
+    Status status = s.scratch ? store_read_begin(s.reader, err) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        status = search(&s, err);
+        store_read_end(s.reader);
+    }
     index_reader_give(index, s.reader);
     index_scratch_give(index, s.scratch);
     closeness_question_free(s.closeness);

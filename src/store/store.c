@@ -213,6 +213,20 @@ Store *store_close(Store *store) {
     return NULL;
 }
 
+/* ---- reads ---- */
+
+Status store_read_begin(Store *store, Err *err) {
+    TRY(store_need_no_change(store, err));
+    StoreSnapshot snapshot;
+    TRY(store_snapshot_begin(store, &snapshot, err));
+    if (snapshot.store) return STATUS_OK;
+    return err_set(err, STATUS_INTERNAL, "index: reads that belong together within others");
+}
+
+void store_read_end(Store *store) {
+    store_snapshot_end(&(StoreSnapshot){ store });
+}
+
 /* ---- changes ---- */
 
 static Status begin_numbers(Store *store, Err *err) {

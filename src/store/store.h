@@ -112,6 +112,13 @@ Status store_put(Store *store, const StoreDocument *document, StorePut *ret, Sto
 /* NOT_FOUND where there is none. */
 Status store_delete(Store *store, const char *id, StoreIds *removed, Err *err) MUST_CHECK;
 
+/* ---- reads that belong together ---- */
+/* What is read until store_read_end is of one commit: what a search found is still there when it is
+ * read, and what came meanwhile, in whatever collection, is not. Short: the log cannot be moved
+ * into the database meanwhile. Not within another, nor between begin and commit. */
+Status store_read_begin(Store *store, Err *err) MUST_CHECK;
+void store_read_end(Store *store);
+
 /* ---- documents ---- */
 /* The id that a document of this collection and key (not "") has or would have. Touches no file. */
 Status store_document_id(Slice collection, Slice key, char ret[STORE_ID_BYTES],
