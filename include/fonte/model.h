@@ -178,6 +178,27 @@ FONTE_API FonteStatus fonte_model_convert(const char *folder, const char *out_pa
                                           const FonteConvertOptions *options, FonteConverted *ret,
                                           FonteError *error);
 
+/* ---- random weights ---------------------------------------------------------------------------
+ */
+
+typedef struct FonteRandomOptions {
+    unsigned n_layers; /* 0 = the shape's; at most 1,024 */
+    uint64_t seed;
+    FonteModelProgress progress;
+    void *context;
+} FonteRandomOptions;
+
+/* The i-th shape that fonte_model_random knows ("llama2-7b", ...); NULL beyond the last. */
+FONTE_API const char *fonte_random_shape(size_t i);
+/* Write out_path, as fonte_model_quantize does: a model of that shape whose weights are random, of
+ * the magnitude of trained ones, for measuring speed and memory. type is one of
+ * fonte_quantize_type's. The same shape, layers, type and seed give the same bytes. options, ret
+ * may be NULL (ret->type is type's canonical name). Errors: USAGE (shape, type, layers); CANCELLED;
+ * CONFLICT, NO_SPACE, IO, NO_MEMORY. */
+FONTE_API FonteStatus fonte_model_random(const char *shape, const char *type, const char *out_path,
+                                         const FonteRandomOptions *options, FonteConverted *ret,
+                                         FonteError *error);
+
 #ifdef __cplusplus
 }
 #endif

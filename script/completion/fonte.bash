@@ -39,7 +39,7 @@ _fonte() {
         --max-sentences" ;;
     bench) options="ingest search --size --passages --clients --requests --repeat" ;;
     model)
-        local models="inspect verify tokenize detokenize quantize convert"
+        local models="inspect verify tokenize detokenize quantize convert random"
         case ${COMP_WORDS[i + 1]} in
         inspect) options="--keys --tensors" ;;
         verify) options="--threads" ;;
@@ -47,6 +47,7 @@ _fonte() {
         detokenize) options="--control --continued" ;;
         quantize) options="--threads --pure --quiet" ;;
         convert) options="--type --name" ;;
+        random) options="--layers --seed" ;;
         *) options=$models ;;
         esac
         ;;

@@ -18,7 +18,7 @@ complete -c fonte -n __fonte_no_command -a status -d 'Show the state of the daem
 complete -c fonte -n __fonte_no_command -a eval -d 'Measure quality on a dataset'
 complete -c fonte -n __fonte_no_command -a bench -d 'Measure the speed of this machine'
 complete -c fonte -n __fonte_no_command -a model -d 'Work with model files'
-set -l models inspect verify tokenize detokenize quantize convert
+set -l models inspect verify tokenize detokenize quantize convert random
 set -l model '__fish_seen_subcommand_from model'
 complete -c fonte -n "$model; and not __fish_seen_subcommand_from $models" -a "$models"
 complete -c fonte -n $model -F
@@ -35,6 +35,9 @@ complete -c fonte -n "$model; and __fish_seen_subcommand_from detokenize" -l con
 complete -c fonte -n "$model; and __fish_seen_subcommand_from detokenize" -l continued -d 'Keep the first space'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from convert" -s t -l type -x -a 'f32 f16 bf16' -d 'Number format'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from convert" -s n -l name -x -d 'Name'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from random" -x -a 'llama2-7b llama2-13b llama2-70b tinyllama-1.1b' -d 'Shape'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from random" -s l -l layers -x -d 'Layers'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from random" -l seed -x -d 'Seed'
 set -l eval '__fish_seen_subcommand_from eval'
 complete -c fonte -n $eval -a 'retrieval answers'
 complete -c fonte -n $eval -s d -l dataset -r -F -d 'Folder of the dataset'

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "gguf/convert.h"
 #include "gguf/quantize.h"
+#include "gguf/random.h"
 #include "gguf/verify.h"
 #include "llm/template.h"
 #include "llm/vocab.h"
@@ -283,5 +284,29 @@ FonteStatus fonte_model_convert(const char *folder, const char *out_path,
     if (ret)
         *ret = (FonteConverted){ sum.n_tensors, sum.n_elements, sum.out_bytes,
                                  gguf_type_name(sum.type) };
+    return STATUS_OK;
+}
+
+const char *fonte_random_shape(size_t i) {
+    for (const GgufRandomShape *shape = gguf_random_shapes; shape->name; shape++)
+        if (i-- == 0) return shape->name;
+    return NULL;
+}
+
+FonteStatus fonte_model_random(const char *shape, const char *type, const char *out_path,
+                               const FonteRandomOptions *options, FonteConverted *ret,
+                               FonteError *error) {
+    NEED(shape, error);
+    NEED(type, error);
+    NEED(out_path, error);
+    GgufRandomOptions inner = { 0 };
+    if (options)
+        inner = (GgufRandomOptions){ options->n_layers, options->seed, options->progress,
+                                     options->context };
+    GgufRandomSummary sum;
+    TRY(gguf_random(out_path, shape, type, &inner, &sum, error));
+    if (ret)
+        *ret = (FonteConverted){ sum.n_tensors, sum.n_elements, sum.out_bytes,
+                                 gguf_mix_find(type)->name };
     return STATUS_OK;
 }

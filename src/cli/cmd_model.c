@@ -11,6 +11,7 @@ static const Command commands[] = {
     { "detokenize", "Token ids to text", model_detokenize },
     { "quantize", "Write a file with another number format", model_quantize },
     { "convert", "Make a GGUF file of a Hugging Face folder", model_convert },
+    { "random", "Make a model with random weights, to measure with", model_random },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

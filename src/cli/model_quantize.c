@@ -1,4 +1,4 @@
-/* fonte model quantize, convert: they write a new file, whole or not at all. */
+/* fonte model quantize, convert, random: they write a new file, whole or not at all. */
 #include "cli/model.h"
 #include "cli/progress.h"
 
@@ -121,6 +121,23 @@ int model_quantize(Cli *cli, int argc, char **argv) {
     return result == FONTE_OK ? EXIT_OK : cli_fail(cli, &error);
 }
 
+static void print_made(Cli *cli, const FonteConverted *sums) {
+    if (cli->json) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddNumberToObject(object, "tensors", (double)sums->n_tensors);
+        cJSON_AddNumberToObject(object, "parameters", (double)sums->n_parameters);
+        cJSON_AddNumberToObject(object, "out_bytes", (double)sums->out_bytes);
+        cJSON_AddStringToObject(object, "type", sums->type);
+        cli_print_object(cli, object);
+        cJSON_Delete(object);
+    } else {
+        char bytes[32];
+        model_format_bytes(bytes, sizeof bytes, (double)sums->out_bytes);
+        fprintf(cli->out.file, "%zu tensors, %.4g million parameters, %s in %s\n", sums->n_tensors,
+                (double)sums->n_parameters / 1e6, bytes, sums->type);
+    }
+}
+
 int model_convert(Cli *cli, int argc, char **argv) {
     Making making = { .cli = cli };
     FonteConvertOptions options = { .progress = show_progress, .context = &making };
@@ -149,19 +166,46 @@ int model_convert(Cli *cli, int argc, char **argv) {
     progress_clear(&making.progress);
     if (result == FONTE_CANCELLED) return EXIT_INTERRUPTED;
     if (result != FONTE_OK) return cli_fail(cli, &error);
-    if (cli->json) {
-        cJSON *object = cJSON_CreateObject();
-        cJSON_AddNumberToObject(object, "tensors", (double)sums.n_tensors);
-        cJSON_AddNumberToObject(object, "parameters", (double)sums.n_parameters);
-        cJSON_AddNumberToObject(object, "out_bytes", (double)sums.out_bytes);
-        cJSON_AddStringToObject(object, "type", sums.type);
-        cli_print_object(cli, object);
-        cJSON_Delete(object);
-    } else {
-        char bytes[32];
-        model_format_bytes(bytes, sizeof bytes, (double)sums.out_bytes);
-        fprintf(cli->out.file, "%zu tensors, %.4g million parameters, %s in %s\n", sums.n_tensors,
-                (double)sums.n_parameters / 1e6, bytes, sums.type);
-    }
+    print_made(cli, &sums);
+    return EXIT_OK;
+}
+
+static void list_shapes(char *out, size_t n_out) {
+    size_t n = 0;
+    for (size_t i = 0; fonte_random_shape(i) && n < n_out; i++)
+        n += (size_t)snprintf(out + n, n_out - n, "%s%s", i ? ", " : "", fonte_random_shape(i));
+}
+
+int model_random(Cli *cli, int argc, char **argv) {
+    Making making = { .cli = cli };
+    size_t layers = 0, seed = 0;
+    char shapes[256], about[1024];
+    const Option table[] = {
+        { 'l', "layers", OPTION_COUNT, &layers, "N", "Layers (default: the shape's)", 1, 1024 },
+        { 0, "seed", OPTION_COUNT, &seed, "N", "The same seed gives the same file (default 0)", 0,
+          9e15 },
+    };
+    list_shapes(shapes, sizeof shapes);
+    snprintf(about, sizeof about,
+             "Write OUT, a model with random weights of the magnitude of trained ones, to measure "
+             "speed and\nmemory with. It writes nonsense. TYPE is one that 'fonte model quantize' "
+             "knows. Shapes:\n%s.",
+             shapes);
+    Usage usage = { "model random", "SHAPE TYPE OUT", about, table,
+                    sizeof table / sizeof table[0] };
+    int first, status;
+    FonteError error = { 0 };
+    FonteConverted sums;
+    if (!cli_parse(cli, &usage, argc, argv, &first, &status)) return status;
+    if (argc - first != 3) return cli_fail_usage(cli, "a shape, a type and a new file");
+    progress_init(&making.progress, &cli->err, "B", 0);
+    model_catch_interrupt();
+    FonteRandomOptions options = { (unsigned)layers, seed, show_progress, &making };
+    FonteStatus result =
+        fonte_model_random(argv[first], argv[first + 1], argv[first + 2], &options, &sums, &error);
+    progress_clear(&making.progress);
+    if (result == FONTE_CANCELLED) return EXIT_INTERRUPTED;
+    if (result != FONTE_OK) return cli_fail(cli, &error);
+    print_made(cli, &sums);
     return EXIT_OK;
 }
