@@ -68,19 +68,23 @@ static Status describe_added(const PreparedDocument *d, const StorePut *put, boo
     return err_set(err, STATUS_NO_MEMORY, "out of memory for the answer");
 }
 
-/* Parts that a container had before and has no longer. */
+/* Parts that a container had before and has no longer. One may have been removed by itself: only a
+ * long gap is the end. */
 static Status remove_old_parts(Store *store, const IndexPrepared *p, Change *change, Err *err) {
+    enum { GAP = 64 };
     AUTO_ARENA Arena arena = ARENA_NULL;
     Slice collection = p->documents[0].document.collection;
-    for (size_t number = p->n_documents + 1;; number++) {
+    for (size_t number = p->n_parts + 1, end = number + GAP; number < end; number++) {
         const char *key = index_part_key(&arena, p->container, number);
         if (!key) return err_set(err, STATUS_NO_MEMORY, "out of memory");
         char id[STORE_ID_BYTES];
         TRY(store_document_id(collection, slice_of(key), id, err));
         Status status = store_delete(store, id, &change->removed, err);
-        if (status == STATUS_NOT_FOUND) return STATUS_OK;
+        if (status == STATUS_NOT_FOUND) continue;
         TRY(status);
+        end = number + 1 + GAP;
     }
+    return STATUS_OK;
 }
 
 static Status put_prepared(Store *store, const IndexPrepared *p, Change *change,

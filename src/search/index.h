@@ -41,10 +41,10 @@ Status index_open(const char *folder, const IndexOptions *options,
 Index *index_close(Index *index);
 
 /* What makes two inputs versions of one document: the id that is given, else the URL (given, or the
- * document's own), else nothing but its bytes. An input with several documents (JSON Lines, feeds)
+ * document's own), else nothing but its bytes. An input that holds records (JSON Lines, feeds)
  * gives each the key of its own URL; those without one are numbered parts of the input's URL
- * ("file.jsonl#3"): adding the file again replaces what changed, and parts that it no longer has
- * are removed. Documents with a URL of their own stay when a feed drops them.
+ * ("file.jsonl#3" is the third of them): adding the file again replaces what changed, and parts
+ * that it no longer has are removed. Documents with a URL of their own stay when a feed drops them.
  * One input: a file's bytes and what is known beside them. All but bytes may be empty. What is
  * given here wins over what the document says of itself. */
 typedef struct IndexInput {

@@ -124,7 +124,8 @@ struct IndexPrepared {
     PreparedDocument *documents;
     size_t n_documents;
     int64_t embedder_row;  /* that made the vectors */
-    const char *container; /* documents are numbered parts of this URL; NULL = they are not */
+    const char *container; /* documents are parts of this URL; NULL = they are not */
+    size_t n_parts;        /* documents that have a number in it instead of a URL of their own */
     size_t n_bytes;
 };
 

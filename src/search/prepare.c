@@ -180,14 +180,19 @@ const char *index_part_key(Arena *arena, const char *container, size_t number) {
     return key.failed ? NULL : arena_string(arena, buf_slice(&key));
 }
 
-static Status choose_key(IndexPrepared *p, const IndexInput *input, const TextDoc *doc, size_t i,
-                         Slice url, Slice *ret, Err *err) {
-    bool several = p->docs.n_docs > 1;
-    if (!several || doc->url.n || !is_given(input->url)) {
-        *ret = several ? doc->url : url;
+/* Formats that hold records are containers even of one: the next version may have two. */
+static bool is_container(const TextDocs *docs) {
+    return docs->n_docs > 1 || docs->docs[0].format == TEXT_JSONL ||
+           docs->docs[0].format == TEXT_FEED;
+}
+
+/* Parts are numbered without those that have a URL of their own, so that there are no gaps. */
+static Status choose_key(IndexPrepared *p, const TextDoc *doc, Slice url, Slice *ret, Err *err) {
+    if (!is_container(&p->docs) || doc->url.n || !p->container) {
+        *ret = is_container(&p->docs) ? doc->url : url;
         return STATUS_OK;
     }
-    const char *key = index_part_key(&p->arena, input->url, i + 1);
+    const char *key = index_part_key(&p->arena, p->container, ++p->n_parts);
     if (!key) return err_set(err, STATUS_NO_MEMORY, "out of memory for a document");
     *ret = slice_of(key);
     return STATUS_OK;
@@ -197,19 +202,18 @@ static Status describe(IndexPrepared *p, const IndexInput *input, const Given *g
                        Err *err) {
     const TextDoc *doc = &p->docs.docs[i];
     StoreDocument *d = &p->documents[i].document;
-    /* In a container the given title would be every document's. */
-    bool several = p->docs.n_docs > 1;
+    /* Of several documents the given title would be each one's. */
     Slice own_url = doc->url;
-    TRY(choose(&p->arena, several ? NULL : input->title, doc->title, INDEX_TITLE_MAX_BYTES,
-               &d->title, err));
-    TRY(choose(&p->arena, several && own_url.n ? NULL : input->url, own_url, INDEX_URL_MAX_BYTES,
-               &d->url, err));
+    bool has_own = is_container(&p->docs) && own_url.n;
+    TRY(choose(&p->arena, p->docs.n_docs > 1 ? NULL : input->title, doc->title,
+               INDEX_TITLE_MAX_BYTES, &d->title, err));
+    TRY(choose(&p->arena, has_own ? NULL : input->url, own_url, INDEX_URL_MAX_BYTES, &d->url, err));
     TRY(choose(&p->arena, input->source, doc->source, INDEX_SOURCE_MAX_BYTES, &d->source, err));
     TRY(choose(&p->arena, given->date, doc->date, DATE_BYTES, &d->date, err));
     TRY(choose(&p->arena, given->collection, SLICE_NULL, INDEX_COLLECTION_MAX_BYTES, &d->collection,
                err));
     TRY(choose(&p->arena, input->id, SLICE_NULL, STORE_ID_BYTES, &d->id, err));
-    TRY(choose_key(p, input, doc, i, d->url, &d->key, err));
+    TRY(choose_key(p, doc, d->url, &d->key, err));
     language_parse(given->language[0] ? slice_of(given->language) : doc->language,
                    p->documents[i].language);
     d->language = slice_of(p->documents[i].language);
@@ -259,7 +263,7 @@ static Status read_input(Index *index, IndexPrepared *p, const IndexInput *input
     p->documents = arena_alloc(&p->arena, p->docs.n_docs, sizeof *p->documents);
     if (!p->documents) return err_set(err, STATUS_NO_MEMORY, "out of memory for documents");
     p->n_documents = p->docs.n_docs;
-    if (p->n_documents > 1 && is_given(input->url)) {
+    if (is_container(&p->docs) && is_given(input->url)) {
         p->container = arena_string(&p->arena, slice_of(input->url));
         if (!p->container) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     }
