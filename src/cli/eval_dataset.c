@@ -46,8 +46,11 @@ static char *read_whole(const char *path, FonteError *error) {
         if (got < 0) break;
         if (got == 0) {
             text[n] = '\0';
-            gzclose(file);
-            return text;
+            /* Only closing tells of a stream that was cut off. */
+            if (gzclose(file) == Z_OK) return text;
+            fail(error, FONTE_DAMAGED, "%s: cut off after %zu bytes", path, n);
+            free(text);
+            return NULL;
         }
         n += (size_t)got;
     }
@@ -113,9 +116,11 @@ static FonteStatus each_line(EvalDataset *d, const char *folder, const char *pat
     if (!text) return error->status;
     FonteStatus status = FONTE_OK;
     size_t n = 0;
-    char *rest = NULL;
-    for (char *s = strtok_r(text, "\n", &rest); s && !status; s = strtok_r(NULL, "\n", &rest)) {
+    for (char *s = text, *next; s && !status; s = next) {
+        next = strchr(s, '\n');
+        if (next) *next++ = '\0';
         n++;
+        if (!s[strspn(s, " \t\r")]) continue; /* an empty line is no mistake, but counts */
         cJSON *line = cJSON_Parse(s);
         if (!cJSON_IsObject(line)) {
             status = fail(error, FONTE_INVALID, "%s: line %zu is no JSON object", path, n);
