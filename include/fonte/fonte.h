@@ -1,5 +1,6 @@
 #pragma once
 /* Everything in libfonte. */
+#include <fonte/bench.h>
 #include <fonte/client.h>
 #include <fonte/index.h>
 #include <fonte/model.h>

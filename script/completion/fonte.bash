@@ -37,7 +37,8 @@ _fonte() {
     rm) options="--collection --all --yes" ;;
     eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
         --max-sentences" ;;
-    bench) options="ingest search --size --passages --clients --requests --repeat" ;;
+    bench) options="ingest search engine --size --passages --clients --requests
+        --prompt --decode --context --streams --threads --kv --kernels --profile --repeat" ;;
     model)
         local models="inspect verify tokenize detokenize quantize convert random"
         case ${COMP_WORDS[i + 1]} in
@@ -52,7 +53,7 @@ _fonte() {
         esac
         ;;
     esac
-    if [[ $cur != -* && ($command == add || $command == model && $COMP_CWORD -gt $((i + 1))) ]]; then
+    if [[ $cur != -* && ($command == add || ($command == model || $command == bench) && $COMP_CWORD -gt $((i + 1))) ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     elif [[ -z $command && $cur != -* ]]; then

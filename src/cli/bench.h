@@ -25,10 +25,15 @@ void bench_add(BenchReport *report, const char *name, const char *unit, double v
 void bench_print(BenchReport *report, bool json);
 
 typedef struct BenchOptions {
-    size_t megabytes;  /* ingest: of text */
-    size_t n_passages; /* search */
-    int clients;       /* search */
-    int requests;      /* search: per client and repetition */
+    size_t megabytes;                     /* ingest: of text */
+    size_t n_passages;                    /* search */
+    int clients;                          /* search */
+    int requests;                         /* search: per client and repetition */
+    const char *model;                    /* engine: a GGUF file */
+    size_t n_prompt, n_decode, n_context; /* engine: tokens */
+    size_t n_streams, n_threads;          /* engine */
+    const char *kv, *kernels;             /* engine: NULL = the engine's choice */
+    bool profile;                         /* engine: time of each operation */
     int repeats;
     bool keep_quiet; /* no progress on standard error */
 } BenchOptions;
@@ -37,6 +42,8 @@ typedef struct BenchOptions {
 FonteStatus bench_ingest(const BenchOptions *options, BenchReport *ret, FonteError *error);
 /* A fonted of our own over an index of n_passages: searches over the socket, and its start. */
 FonteStatus bench_search(const BenchOptions *options, BenchReport *ret, FonteError *error);
+/* Read prompts and write tokens with a model: tokens/s, its loading and memory. */
+FonteStatus bench_engine(const BenchOptions *options, BenchReport *ret, FonteError *error);
 
 double bench_now_s(void);
 /* Peak resident memory of a process (0 = this one) in MB; 0 where it cannot be read. */

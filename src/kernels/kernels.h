@@ -89,16 +89,29 @@ typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
      (n_heads) *                                                                                   \
          (KERNELS_PAGE_TOKENS + 32 + KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)))
 
+/* How a product is computed; they differ in speed and rounding. */
+typedef enum KernelsArithmetic {
+    KERNELS_F32,  /* multiply-add of f32 */
+    KERNELS_BF16, /* pairs of bf16, summed in f32 */
+    KERNELS_INT8, /* fours of int8, summed in int32 */
+    KERNELS_N_ARITHMETICS,
+} KernelsArithmetic;
+/* Multiply and add on registers alone, for n rounds of some dozens of nanoseconds each: what this
+ * thread could do at most. Returns the number of operations (two a multiply-add). */
+typedef double KernelsPeak(size_t n_rounds);
+
 typedef struct KernelTable {
     const char *name; /* the best set in it: "avx512" */
     KernelsDecodeRow *decode_row[GGUF_N_TYPE_NUMBERS];
     KernelsMatmul *matmul[GGUF_N_TYPE_NUMBERS];
+    KernelsArithmetic arithmetic[GGUF_N_TYPE_NUMBERS]; /* of matmul */
     KernelsRmsnorm *rmsnorm;
     KernelsRope *rope;
     KernelsSiluMul *silu_mul;
     KernelsAdd *add;
     KernelsKvStore *kv_store[KERNELS_N_KV_TYPES];
     KernelsAttention *attention[KERNELS_N_KV_TYPES];
+    KernelsPeak *peak[KERNELS_N_ARITHMETICS]; /* NULL where matmul has no such */
 } KernelTable;
 
 /* Sets of kernels; a mask is an OR of them. */

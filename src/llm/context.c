@@ -93,6 +93,11 @@ static Status fill_context(LlmContext *c, Err *err) {
     PoolOptions pool = { .n_threads = c->options.n_threads, .pin = c->options.pin };
     TRY(pool_new(&pool, &c->pool, err));
     TRY(llm_device_cpu_new(c->pool, &c->kernels, &model->shape, &c->cpu, err));
+    if (c->options.profile) {
+        LlmDevice *timed = NULL;
+        TRY(llm_device_timed_new(c->cpu, &timed, err));
+        c->cpu = timed;
+    }
     c->device = mem_alloc(model->shape.n_layers, sizeof *c->device);
     if (!c->device) return err_set(err, STATUS_NO_MEMORY, "no memory for a context");
     for (size_t i = 0; i < model->shape.n_layers; i++) c->device[i] = c->cpu;
@@ -155,6 +160,10 @@ size_t llm_context_max_logits(const LlmContext *c) {
 
 size_t llm_context_kv_bytes(const LlmContext *c) {
     return llm_kvcache_bytes(c->kv);
+}
+
+LlmProfile *llm_context_profile(LlmContext *c) {
+    return c->options.profile ? llm_device_timed_profile(c->cpu) : NULL;
 }
 
 size_t llm_context_page_tokens(const LlmContext *c) {

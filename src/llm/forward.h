@@ -7,6 +7,7 @@
  * Threads: one owner at a time; several contexts may share a model. */
 #include "kernels/kernels.h"
 #include "llm/model.h"
+#include "llm/profile.h"
 
 typedef struct LlmContext LlmContext;
 typedef uint32_t LlmSeq;
@@ -21,6 +22,7 @@ typedef struct LlmContextOptions {
     size_t kv_tokens;   /* positions of all sequences; 0 = n_sequences * context */
     size_t batch;       /* tokens computed at once (longer batches are cut); 0 = 512 */
     size_t max_logits;  /* tokens of one batch whose logits are wanted; 0 = 32 */
+    bool profile;       /* time every operation (llm_context_profile) */
 } LlmContextOptions;
 enum { LLM_MAX_SEQUENCES = 4096, LLM_MAX_BATCH = 65536, LLM_DEFAULT_CONTEXT = 4096 };
 
@@ -40,6 +42,9 @@ size_t llm_context_max_logits(const LlmContext *context);
 size_t llm_context_kv_bytes(const LlmContext *context);
 /* Positions that can still be added, all sequences together (whole pages). */
 size_t llm_context_free_tokens(const LlmContext *context);
+/* What options.profile has counted, of the layers' device; NULL without. The caller may clear it.
+ */
+LlmProfile *llm_context_profile(LlmContext *context);
 /* Positions of a page. */
 size_t llm_context_page_tokens(const LlmContext *context);
 

@@ -128,6 +128,16 @@ static void attention_q8_0_ref(const KernelsAttentionJob *job, float *scratch) {
     for (size_t h = 0; h < job->n_heads; h++) attention_head(job, GGUF_TYPE_Q8_0, h, scratch);
 }
 
+static double peak_f32_ref(size_t n_rounds) {
+    enum { CHAINS = 8, STEPS = 16 };
+    double sums[CHAINS] = { 0 };
+    for (size_t n = 0; n < n_rounds * STEPS; n++) {
+        for (size_t i = 0; i < CHAINS; i++) sums[i] = sums[i] * 0.5 + 0.5;
+    }
+    for (size_t i = 1; i < CHAINS; i++) sums[0] += sums[i];
+    return sums[0] < 0 ? 0 : (double)n_rounds * STEPS * CHAINS * 2;
+}
+
 void kernels_fill_ref(KernelTable *table) {
     *table = (KernelTable){
         .name = "ref",
@@ -137,6 +147,7 @@ void kernels_fill_ref(KernelTable *table) {
         .add = add_ref,
         .kv_store = { kv_store_f32_ref, kv_store_f16_ref, kv_store_q8_0_ref },
         .attention = { attention_f32_ref, attention_f16_ref, attention_q8_0_ref },
+        .peak = { peak_f32_ref },
     };
 #define FILL_TYPE(type, name, element_bytes)                                                       \
     table->decode_row[GGUF_TYPE_##type] = decode_row_##name##_ref;                                 \

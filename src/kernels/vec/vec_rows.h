@@ -99,3 +99,19 @@ static void VEC_NAME(kv_store_q8_0)(const float *x, size_t n, void *y) {
     GgufBlockQ8_0 *block = y;
     for (size_t i = 0; i < n; i += GGUF_BLOCK) kernels_store_q8_0_block(x + i, block++);
 }
+
+/* Twelve chains of multiply-adds hide their latency. */
+static double VEC_NAME(peak_f32)(size_t n_rounds) {
+    enum { CHAINS = 12, STEPS = 16 };
+    Vec sums[CHAINS], half = vec_set1(0.5F);
+    for (size_t i = 0; i < CHAINS; i++) sums[i] = vec_set1((float)i);
+    for (size_t n = 0; n < n_rounds; n++) {
+        for (size_t k = 0; k < STEPS; k++) {
+            for (size_t i = 0; i < CHAINS; i++) sums[i] = vec_fma(sums[i], half, half);
+        }
+    }
+    for (size_t i = 1; i < CHAINS; i++) sums[0] = vec_add(sums[0], sums[i]);
+    /* 12 whatever n: used, so that no compiler leaves the sums out */
+    double ops = (double)n_rounds * STEPS * CHAINS * VEC_LANES * 2;
+    return vec_sum(sums[0]) < 0 ? 0 : ops;
+}

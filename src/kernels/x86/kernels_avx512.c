@@ -32,6 +32,7 @@ void kernels_fill_avx512(KernelTable *table) {
     table->rope = rope_avx512;
     table->silu_mul = silu_mul_avx512;
     table->add = add_avx512;
+    table->peak[KERNELS_F32] = peak_f32_avx512;
     table->kv_store[KERNELS_KV_F32] = kv_store_f32_avx512;
     table->kv_store[KERNELS_KV_F16] = kv_store_f16_avx512;
     table->kv_store[KERNELS_KV_Q8_0] = kv_store_q8_0_avx512;
