@@ -48,3 +48,5 @@ FonteStatus bench_engine(const BenchOptions *options, BenchReport *ret, FonteErr
 double bench_now_s(void);
 /* Peak resident memory of a process (0 = this one) in MB; 0 where it cannot be read. */
 double bench_peak_mb(int pid);
+/* Processor time that a process has used so far in seconds; 0 where it cannot be read. */
+double bench_cpu_s(int pid);

@@ -174,14 +174,14 @@ static int compare(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static FonteStatus measure(const BenchOptions *options, const char *socket, int round,
+static FonteStatus measure(const BenchOptions *options, const char *socket, pid_t pid, int round,
                            BenchReport *report, FonteError *error) {
     Client clients[MAX_CLIENTS] = { 0 };
     int n = options->clients < MAX_CLIENTS ? options->clients : MAX_CLIENTS;
     size_t total = (size_t)n * (size_t)options->requests;
     double *ms = calloc(total + 1, sizeof *ms);
     if (!ms) return error->status = FONTE_NO_MEMORY;
-    double start = bench_now_s();
+    double start = bench_now_s(), cpu_start = bench_cpu_s(pid);
     for (int i = 0; i < n; i++) {
         clients[i] = (Client){ .socket = socket,
                                .id = round * MAX_CLIENTS + i,
@@ -203,6 +203,8 @@ static FonteStatus measure(const BenchOptions *options, const char *socket, int 
         bench_add(report, "search_p50", "ms", ms[total / 2]);
         bench_add(report, "search_p99", "ms", ms[total - 1 - total / 100]);
         bench_add(report, "search_rate", "requests/s", (double)total / seconds);
+        bench_add(report, "search_processor_time", "ms",
+                  (bench_cpu_s(pid) - cpu_start) * 1e3 / (double)total);
     }
     free(ms);
     return status;
@@ -215,7 +217,7 @@ static FonteStatus with_daemon(const BenchOptions *options, const char *folder, 
     FonteStatus status = start_daemon(folder, socket, &pid, &seconds, error);
     if (!status) {
         bench_add(report, "start", "s", seconds);
-        status = measure(options, socket, round, report, error);
+        status = measure(options, socket, pid, round, report, error);
         bench_add(report, "daemon_peak_memory", "MB", bench_peak_mb(pid));
     }
     if (pid > 0) {

@@ -23,7 +23,7 @@ enum {
     K_DEFAULT = 8,
     MIN_CANDIDATES = 100,       /* taken from each list */
     CANDIDATES_PER_PASSAGE = 4, /* or so many times k */
-    MIN_RANKED = 40,            /* read and ranked anew */
+    MIN_RANKED = 24,            /* read and ranked anew */
     RANKED_PER_PASSAGE = 2,     /* or so many times k */
 };
 

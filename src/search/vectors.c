@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { MIN_LISTS = 16, MAX_LISTS = 4096, MIN_PROBES = 16, PROBE_RATIO = 16, CLUSTER_ROUNDS = 6 };
+enum { MIN_LISTS = 16, MAX_LISTS = 4096, MIN_PROBES = 16, PROBE_RATIO = 64, CLUSTER_ROUNDS = 6 };
 /* A scope of so few vectors is searched exactly: all lists, of which the filter leaves little. */
 enum { SMALL_SCOPE = 4096 };
 
