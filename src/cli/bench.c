@@ -28,21 +28,10 @@ double bench_peak_mb(int pid) {
 }
 
 double bench_cpu_s(int pid) {
-    char path[64], text[1024] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file) return 0;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    /* The name, in parentheses, may hold anything; user and system time are fields 14 and 15. */
-    const char *after = strrchr(text, ')');
-    double user = 0, system = 0;
-    if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lf %lf", &user,
-                         &system) != 2) {
-        return 0;
-    }
-    return (user + system) / (double)sysconf(_SC_CLK_TCK);
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0) return 0;
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 void bench_add(BenchReport *report, const char *name, const char *unit, double value) {
