@@ -141,6 +141,7 @@ static EngineStream *stream_destroy(EngineStream *s) {
     free(s->tokens);
     free(s->drafted);
     free(s->out);
+    free(s->top);
     free(s);
     return NULL;
 }
@@ -148,12 +149,15 @@ static EngineStream *stream_destroy(EngineStream *s) {
 static Status fill_stream(EngineStream *s, const EngineJob *job, Err *err) {
     Engine *e = s->engine;
     s->job = *job;
+    s->job.sampling.n_top = MIN(job->sampling.n_top, e->model->shape.n_vocab);
     TRY(check_job(e, &s->job, err));
+    TRY(sampler_check(e->model->shape.n_vocab, &job->sampling, err));
     s->capacity = s->job.n_prompt + s->job.n_tokens;
     s->tokens = mem_alloc(s->capacity, sizeof *s->tokens);
     s->drafted = mem_alloc(e->options.n_drafted, sizeof *s->drafted);
     s->out = mem_alloc(s->job.n_tokens, sizeof *s->out);
-    if (!s->tokens || !s->drafted || !s->out) {
+    s->top = mem_alloc(s->job.n_tokens, s->job.sampling.n_top * sizeof *s->top);
+    if (!s->tokens || !s->drafted || !s->out || !s->top) {
         return err_set(err, STATUS_NO_MEMORY, "no memory for %zu tokens", s->capacity);
     }
     memcpy(s->tokens, job->prompt, job->n_prompt * sizeof *s->tokens);
@@ -237,6 +241,11 @@ Status engine_stream_next(EngineStream *s, int64_t wait_us, SamplerToken *ret, E
     Status status = next_locked(s, until_us, ret, err);
     pthread_mutex_unlock(&s->engine->lock);
     return status;
+}
+
+const SamplerToken *engine_stream_top(const EngineStream *s, size_t *ret_n) {
+    *ret_n = s->n_taken > 0 ? s->job.sampling.n_top : 0;
+    return s->n_taken > 0 ? s->top + (s->n_taken - 1) * s->job.sampling.n_top : s->top;
 }
 
 EngineEnd engine_stream_end(const EngineStream *s) {

@@ -96,6 +96,9 @@ Status engine_submit(Engine *engine, const EngineJob *job, EngineStream **ret, E
  * 0 = wait for ever. */
 Status engine_stream_next(EngineStream *stream, int64_t wait_us, SamplerToken *ret,
                           Err *err) MUST_CHECK;
+/* The likeliest tokens at the place of the token that engine_stream_next gave last, likeliest
+ * first: view until the stream is freed; as many as sampling.n_top asked for. */
+const SamplerToken *engine_stream_top(const EngineStream *stream, size_t *ret_n);
 /* Why a stream ended that engine_stream_next has ended. */
 EngineEnd engine_stream_end(const EngineStream *stream);
 /* Of a stream that engine_stream_next has ended. */

@@ -52,6 +52,7 @@ struct EngineStream {
     bool done; /* nobody but its consumer touches it any more */
     pthread_cond_t came;
     SamplerToken *out; /* [job.n_tokens] */
+    SamplerToken *top; /* [job.n_tokens, job.sampling.n_top] */
     size_t n_out, n_taken;
     bool cancelled;
     EngineEnd end;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include <assert.h>
+#include <string.h>
 
 /* Guessing pays while the weights' way from memory is what a step waits for. */
 enum { MOST_WRITERS_TO_DRAFT_FOR = 2 };
@@ -97,7 +98,10 @@ static void hand_over(Engine *e, EngineStream *s, const SamplerToken *token) {
         s->first_us = now;
         s->usage.read_us = now - s->admitted_us;
     }
+    size_t n_top = 0;
+    const SamplerToken *top = sampler_top(s->sampler, &n_top);
     pthread_mutex_lock(&e->lock);
+    memcpy(s->top + s->n_out * s->job.sampling.n_top, top, n_top * sizeof *top);
     s->out[s->n_out++] = *token;
     s->usage.n_tokens = s->n_out;
     s->usage.write_us = now - s->first_us;

@@ -153,6 +153,28 @@ Test(engine, a_constraint_is_kept_and_text_that_repeats_is_guessed) {
     engine_free(engine);
 }
 
+Test(engine, the_likeliest_tokens_come_along) {
+    EngineOptions options = { .n_threads = 1 };
+    Engine *engine = fixture_engine(model, &options);
+    int32_t ids[FIXTURE_MAX_TOKENS];
+    EngineJob job = job_of(prompts[0], ids);
+    job.sampling.n_top = 3;
+    EngineStream *stream = fixture_submit(engine, &job);
+    SamplerToken token;
+    size_t n_tokens = 0, n_top;
+    while (engine_stream_next(stream, 0, &token, NULL) == STATUS_OK) {
+        const SamplerToken *top = engine_stream_top(stream, &n_top);
+        cr_assert_eq(n_top, 3);
+        cr_assert_eq(top[0].id, token.id, "greedy takes the likeliest");
+        cr_assert_eq(top[0].logprob, token.logprob);
+        cr_assert(top[0].logprob >= top[1].logprob && top[1].logprob >= top[2].logprob);
+        n_tokens++;
+    }
+    cr_assert_eq(n_tokens, job.n_tokens);
+    engine_stream_free(stream);
+    engine_free(engine);
+}
+
 Test(engine, little_memory_makes_jobs_wait_not_fail) {
     EngineOptions options = {
         .n_threads = 1, .n_streams = 4, .n_cached = 4, .context = 128, .kv_tokens = 128
