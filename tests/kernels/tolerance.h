@@ -8,3 +8,5 @@
 #define TOLERANCE_SILU 4e-7      /* of |y|: exp within 1 ulp, one sum, one product, one quotient */
 #define TOLERANCE_ADD 0          /* one IEEE addition */
 #define TOLERANCE_ATTENTION 4e-6 /* of max |v|: weights near 1 carry the error of the scores */
+/* Of a whole model's logits: sum (a - b)^2 / sum b^2. */
+#define TOLERANCE_MODEL 1e-10 /* activations stay f32 */

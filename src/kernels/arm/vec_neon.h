@@ -1,0 +1,73 @@
+#pragma once
+/* Vectors of 4 floats for vec/ on AArch64's SIMD. */
+#include <arm_neon.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef float32x4_t Vec;
+/* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators, a group of weights 8 more, of the 32
+ * registers. */
+enum { VEC_LANES = 4, VEC_TILE_TOKENS = 4 };
+#define VEC_NAME(name) name##_neon
+
+static inline Vec vec_zero(void) {
+    return vdupq_n_f32(0);
+}
+static inline Vec vec_set1(float x) {
+    return vdupq_n_f32(x);
+}
+static inline Vec vec_load(const float *p) {
+    return vld1q_f32(p);
+}
+static inline void vec_store(float *p, Vec v) {
+    vst1q_f32(p, v);
+}
+/* The first n < 4 lanes; the others are 0, their memory is not touched. */
+static inline Vec vec_load_part(const float *p, size_t n) {
+    float padded[4] = { 0 };
+    memcpy(padded, p, n * sizeof *p);
+    return vld1q_f32(padded);
+}
+static inline void vec_store_part(float *p, Vec v, size_t n) {
+    float padded[4];
+    vst1q_f32(padded, v);
+    memcpy(p, padded, n * sizeof *p);
+}
+static inline Vec vec_add(Vec a, Vec b) {
+    return vaddq_f32(a, b);
+}
+static inline Vec vec_sub(Vec a, Vec b) {
+    return vsubq_f32(a, b);
+}
+static inline Vec vec_mul(Vec a, Vec b) {
+    return vmulq_f32(a, b);
+}
+static inline Vec vec_div(Vec a, Vec b) {
+    return vdivq_f32(a, b);
+}
+static inline Vec vec_fma(Vec a, Vec b, Vec c) {
+    return vfmaq_f32(c, a, b);
+}
+/* NaN where one of them is */
+static inline Vec vec_max(Vec a, Vec b) {
+    return vmaxq_f32(a, b);
+}
+static inline Vec vec_min(Vec a, Vec b) {
+    return vminq_f32(a, b);
+}
+static inline Vec vec_round(Vec v) {
+    return vrndnq_f32(v);
+}
+/* 2^n for whole n in [-126, 127]; infinity for 128 */
+static inline Vec vec_exp2_whole(Vec n) {
+    int32x4_t e = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+    return vreinterpretq_f32_s32(vshlq_n_s32(e, 23));
+}
+static inline Vec vec_swap_pairs(Vec v) {
+    return vrev64q_f32(v);
+}
+/* Lanes i and i + 2, then i + 1. */
+static inline float vec_sum(Vec v) {
+    float32x2_t b = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+}

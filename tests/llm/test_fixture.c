@@ -1,0 +1,133 @@
+/* The trained model of the repository, from its Hugging Face folder: converted, quantised, loaded;
+ * the same text on every kernel set, for every number format. Needs nothing from outside. */
+#include "base/file.h"
+#include "gguf/convert.h"
+#include "gguf/quantize.h"
+#include "llm/forward.h"
+#include "llm/tokenizer.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/fonte-test-fixture-XXXXXX";
+
+static void make_folder(void) {
+    cr_assert(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+static void drop_folder(void) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf -- %s", folder);
+    cr_assert_eq(chdir("/"), 0);
+    cr_assert_eq(system(command), 0);
+}
+TestSuite(llm_fixture, .init = make_folder, .fini = drop_folder);
+
+static const char *const prompts[] = { "The fine", "Data centres", "TikTok" };
+enum { N_NEW = 60, MAX_PROMPT = 64 };
+/* What a forward pass in float64, written apart from this one, makes of the safetensors file: at
+ * each step its two best logits are 0.04 apart or more. */
+static const char articles[] =
+    "The fine found that the Dutchms can levels. Irish authority entered into force on 1 January "
+    "2025\n"
+    "\n"
+    "The European Commission fined Google 500 million euros in September 20\n"
+    "Data centresent the Digital Markets Act: Alphabet, Amazon WhatsApp.\n"
+    "\n"
+    " The thresholds\n"
+    "\n"
+    "On 18 September 2023 the European Commission had fined TikTok 140 million\n"
+    "TikTok fines convention on 15 September 2023. The GDPR\n"
+    "\n"
+    "The Irish Data Protection Commission fines Regulation (EU) 2024/188, which oblig\n";
+
+static void convert(const char *out) {
+    char source[1024];
+    Err err = { 0 };
+    snprintf(source, sizeof source, "%s/fixtures/tiny-llama", getenv("FONTE_TESTS"));
+    cr_assert_eq(gguf_convert(source, out, NULL, NULL, &err), STATUS_OK, "%s", err.text);
+}
+
+static void quantize(const char *in, const char *out, const char *type) {
+    Err err = { 0 };
+    GgufQuantizeOptions options = { .n_threads = 2, .pure = true };
+    cr_assert_eq(gguf_quantize(in, out, type, &options, NULL, &err), STATUS_OK, "%s", err.text);
+}
+
+/* The text that follows a prompt, always the likeliest token. */
+static void go_on(LlmContext *context, const char *prompt, Buf *ret) {
+    const LlmModel *model = llm_context_model(context);
+    TokenList ids = TOKEN_LIST_NULL;
+    Err err = { 0 };
+    cr_assert_eq(tokenizer_encode(model->vocab, slice_of(prompt), TOKENIZE_AS_MODEL, &ids, &err),
+                 STATUS_OK, "%s", err.text);
+    LlmToken tokens[MAX_PROMPT];
+    LlmSeq seq = 0;
+    size_t n = ids.n;
+    cr_assert(n < MAX_PROMPT && ids.ids[0] == vocab_bos(model->vocab));
+    cr_assert_eq(llm_seq_new(context, &seq, &err), STATUS_OK);
+    for (size_t i = 0; i < n; i++) tokens[i] = (LlmToken){ ids.ids[i], seq, i + 1 == n };
+    for (size_t i = 0; i < N_NEW; i++) {
+        cr_assert_eq(llm_eval(context, tokens, n, &err), STATUS_OK, "%s", err.text);
+        const float *logits = llm_logits(context, 0);
+        int32_t best = 0;
+        for (int32_t k = 1; k < (int32_t)model->shape.n_vocab; k++) {
+            best = logits[k] > logits[best] ? k : best;
+        }
+        cr_assert_eq(token_list_add(&ids, best, &err), STATUS_OK);
+        tokens[0] = (LlmToken){ best, seq, true };
+        n = 1;
+    }
+    llm_seq_free(context, seq);
+    cr_assert_eq(tokenizer_decode(model->vocab, ids.ids, ids.n, 0, ret, &err), STATUS_OK);
+    buf_append_byte(ret, '\n');
+    token_list_deinit(&ids);
+}
+
+/* The continuations of the first prompts by one set. */
+static void write_all(const char *path, unsigned set, size_t n_prompts, Buf *ret) {
+    LlmModel *model = NULL;
+    LlmContext *context = NULL;
+    Err err = { 0 };
+    LlmContextOptions options = { .n_threads = 2, .cpu_mask = set };
+    cr_assert_eq(llm_model_open(path, &model, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(llm_context_new(model, &options, &context, &err), STATUS_OK, "%s", err.text);
+    for (size_t i = 0; i < n_prompts; i++) go_on(context, prompts[i], ret);
+    llm_context_free(context);
+    llm_model_close(model);
+}
+
+/* Every set that the machine has writes what ref writes. */
+static void check_sets(const char *path, const char *what, size_t n_prompts, Buf *ret) {
+    write_all(path, KERNELS_REF, n_prompts, ret);
+    for (unsigned set = 2; set < KERNELS_ALL; set <<= 1) {
+        if (!(kernels_available() & set)) continue;
+        AUTO_BUF Buf text = BUF_NULL;
+        write_all(path, set, n_prompts, &text);
+        cr_assert(slice_equal(buf_slice(&text), buf_slice(ret)), "%s, %s:\n%s\ninstead of\n%s",
+                  what, kernels_set_name((KernelsSet)set), text.p, ret->p);
+    }
+}
+
+Test(llm_fixture, writes_the_articles_that_it_was_trained_on) {
+    AUTO_BUF Buf text = BUF_NULL;
+    convert("tiny.gguf");
+    check_sets("tiny.gguf", "as it is", N_ELEMENTS(prompts), &text);
+    cr_assert_str_eq(text.p, articles);
+}
+
+Test(llm_fixture, every_format_writes_the_same_on_every_set, .timeout = 300) {
+    static const char *const types[] = { "F32",  "F16",    "BF16",   "Q4_0",  "Q4_1", "Q5_0",
+                                         "Q5_1", "Q8_0",   "Q2_K",   "Q3_K",  "Q4_K", "Q5_K",
+                                         "Q6_K", "IQ4_NL", "IQ4_XS", "Q4_K_M" };
+    convert("tiny.gguf");
+    AUTO_BUF Buf exact = BUF_NULL;
+    write_all("tiny.gguf", KERNELS_REF, 1, &exact);
+    for (size_t i = 0; i < N_ELEMENTS(types); i++) {
+        AUTO_BUF Buf text = BUF_NULL;
+        quantize("tiny.gguf", "quantized.gguf", types[i]);
+        check_sets("quantized.gguf", types[i], 1, &text);
+        if (i == 0 || i == 2) cr_assert(slice_equal(buf_slice(&text), buf_slice(&exact)));
+    }
+}
