@@ -26,5 +26,7 @@ unsigned kernels_cpu_sets(void) {
     bool avx512 = has(b, 16) && has(b, 17) && has(b, 30) && has(b, 31); /* F DQ BW VL */
     /* mask registers, upper halves of 0-15, registers 16-31 */
     if ((sets & KERNELS_AVX2) && avx512 && (kept & 0xE0) == 0xE0) sets |= KERNELS_AVX512;
+    bool vbmi = has(c, 1), vnni = has(c, 11);
+    if ((sets & KERNELS_AVX512) && vbmi && vnni) sets |= KERNELS_VNNI;
     return sets;
 }

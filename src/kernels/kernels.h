@@ -6,7 +6,8 @@
  * that its length alone decides. So results are the same bit for bit whichever rows or tokens are
  * computed together, on any number of threads. Different sets round differently (tolerances:
  * tests/kernels/tolerance.h).
- * Weights are multiplied as the f32 numbers that gguf_decode_row gives, activations stay f32.
+ * Weights are multiplied as the numbers that gguf_decode_row gives. What activations are rounded to
+ * before depends on set and type (KernelsArithmetic); it never depends on other rows or tokens.
  * Alignment: none is needed unless said. Overlap: none unless said.
  * Threads: any; nothing here has state. Errors: none after kernels_pick; sizes are the caller's
  * duty (asserted). Infinities and NaN pass through.
@@ -17,24 +18,42 @@
 /* Decode n elements (whole blocks) of one row: y f32 [n], the same bits as gguf_decode_row. */
 typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 
+/* How a set multiplies weights of a type, and so the form in which it takes the inputs. */
+typedef enum KernelsArithmetic {
+    KERNELS_F32,  /* multiply-add of f32; inputs as they are */
+    KERNELS_BF16, /* pairs of bf16, summed in f32 */
+    KERNELS_INT8, /* fours of int8, summed in int32; a scale for each 32 inputs */
+    KERNELS_N_ARITHMETICS,
+} KernelsArithmetic;
+/* Bytes of a row of n inputs in that form, a multiple of 64 unless F32. */
+size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
+/* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
+ * INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
+ * max |x| / 127 of its 32. */
+typedef void KernelsPack(const float *x, size_t n, void *y);
+/* The f32 numbers that a packed row stands for: for tests. */
+typedef void KernelsUnpack(const void *packed, size_t n, float *x);
+
 /* y[t, r] = sum_i W[r, i] x[t, i] for the rows r in [row_begin, row_end) of a weight matrix. */
 typedef struct KernelsMatmulJob {
     const void *w;    /* [n_rows, n] blocks of the table's type */
     size_t row_bytes; /* of a row of w */
     size_t n;         /* inputs; whole blocks */
-    const float *x;   /* f32 [n_tokens, n] */
-    size_t x_stride;  /* elements from one token's inputs to the next */
+    const void *x;    /* [n_tokens] rows of n inputs in the form of the type's arithmetic */
+    size_t x_stride;  /* bytes from one token's inputs to the next */
     size_t n_tokens;
     float *y;        /* f32 [n_tokens, n_rows] */
     size_t y_stride; /* elements from one token's outputs to the next */
     bool accumulate; /* y += instead of y = */
 } KernelsMatmulJob;
-/* scratch: f32 [KERNELS_MATMUL_ROWS * KERNELS_ROUND_UP(n)], 64-byte aligned, the calling thread's
- * own. */
+/* scratch: f32 [KERNELS_MATMUL_SCRATCH(n)], 64-byte aligned, the calling thread's own. Rows are
+ * best given in multiples of KERNELS_PANEL_ROWS. */
 typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                            float *scratch);
-enum { KERNELS_MATMUL_ROWS = 4 };
+enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
+/* A panel of weights as bytes, with scales: 1.5 bytes a weight. */
+#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_PANEL_ROWS * (((n) + 511) / 512 * 512) * 3 / 8)
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);
@@ -89,13 +108,6 @@ typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
      (n_heads) *                                                                                   \
          (KERNELS_PAGE_TOKENS + 32 + KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)))
 
-/* How a product is computed; they differ in speed and rounding. */
-typedef enum KernelsArithmetic {
-    KERNELS_F32,  /* multiply-add of f32 */
-    KERNELS_BF16, /* pairs of bf16, summed in f32 */
-    KERNELS_INT8, /* fours of int8, summed in int32 */
-    KERNELS_N_ARITHMETICS,
-} KernelsArithmetic;
 /* Multiply and add on registers alone, for n rounds of some dozens of nanoseconds each: what this
  * thread could do at most. Returns the number of operations (two a multiply-add). */
 typedef double KernelsPeak(size_t n_rounds);
@@ -105,6 +117,8 @@ typedef struct KernelTable {
     KernelsDecodeRow *decode_row[GGUF_N_TYPE_NUMBERS];
     KernelsMatmul *matmul[GGUF_N_TYPE_NUMBERS];
     KernelsArithmetic arithmetic[GGUF_N_TYPE_NUMBERS]; /* of matmul */
+    KernelsPack *pack[KERNELS_N_ARITHMETICS];          /* NULL for F32 and where matmul has none */
+    KernelsUnpack *unpack[KERNELS_N_ARITHMETICS];
     KernelsRmsnorm *rmsnorm;
     KernelsRope *rope;
     KernelsSiluMul *silu_mul;
@@ -121,8 +135,9 @@ typedef enum KernelsSet {
     KERNELS_AVX512 = 1 << 2, /* x86-64 with AVX-512 F, BW, DQ, VL */
     KERNELS_NEON = 1 << 3,   /* AArch64 with dot product */
     KERNELS_AMX = 1 << 4,    /* x86-64 with AMX tiles of int8 and bf16 */
+    KERNELS_VNNI = 1 << 5,   /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
 } KernelsSet;
-enum { KERNELS_ALL = 0x1F };
+enum { KERNELS_ALL = 0x3F };
 
 /* "ref", "avx2", ...; NULL for what is no single set. */
 const char *kernels_set_name(KernelsSet set);

@@ -2,12 +2,14 @@
 /* What the sets give to pick.c, and what all of them share. Folder-private. */
 #include "base/mem.h"
 #include "kernels/kernels.h"
+#include "kernels/slab.h"
 #include <math.h>
 
 /* Each overwrites the table's entries with its own. Only where the machine has the set. */
 void kernels_fill_ref(KernelTable *table);
 void kernels_fill_avx2(KernelTable *table);
 void kernels_fill_avx512(KernelTable *table);
+void kernels_fill_vnni(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);
 
 /* Sets of the processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */

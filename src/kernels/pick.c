@@ -17,9 +17,11 @@ static const SetRow sets[] = {
 #ifdef KERNELS_HAVE_X86
     { KERNELS_AVX2, "avx2", kernels_fill_avx2 },
     { KERNELS_AVX512, "avx512", kernels_fill_avx512 },
+    { KERNELS_VNNI, "vnni", kernels_fill_vnni },
 #else
     { KERNELS_AVX2, "avx2", NULL },
     { KERNELS_AVX512, "avx512", NULL },
+    { KERNELS_VNNI, "vnni", NULL },
 #endif
 #ifdef KERNELS_HAVE_ARM
     { KERNELS_NEON, "neon", kernels_fill_neon },
@@ -28,6 +30,14 @@ static const SetRow sets[] = {
 #endif
     { KERNELS_AMX, "amx", NULL },
 };
+
+size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
+    switch (arithmetic) {
+    case KERNELS_BF16: return (n + 31) / 32 * 64;
+    case KERNELS_INT8: return (n + KERNELS_SLAB - 1) / KERNELS_SLAB * sizeof(KernelsInputSlab);
+    default: return n * sizeof(float);
+    }
+}
 
 const char *kernels_set_name(KernelsSet set) {
     for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
@@ -56,7 +66,7 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
         if (!known) {
             return err_set_param(
                 err, STATUS_USAGE, "cpu-mask",
-                "\"%.*s\" is no set of kernels (ref, avx2, avx512, neon, amx, all)",
+                "\"%.*s\" is no set of kernels (ref, avx2, avx512, vnni, neon, amx, all)",
                 SLICE_ARGS(word));
         }
         p += word.n;

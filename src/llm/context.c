@@ -92,7 +92,7 @@ static Status fill_context(LlmContext *c, Err *err) {
     TRY(kernels_pick(c->options.cpu_mask, &c->kernels, err));
     PoolOptions pool = { .n_threads = c->options.n_threads, .pin = c->options.pin };
     TRY(pool_new(&pool, &c->pool, err));
-    TRY(llm_device_cpu_new(c->pool, &c->kernels, &model->shape, &c->cpu, err));
+    TRY(llm_device_cpu_new(c->pool, &c->kernels, &model->shape, c->options.batch, &c->cpu, err));
     if (c->options.profile) {
         LlmDevice *timed = NULL;
         TRY(llm_device_timed_new(c->cpu, &timed, err));

@@ -82,6 +82,7 @@ struct LlmDevice {
 };
 
 /* The processor, with n threads of the pool's (borrowed until free), the kernels of the table and
- * scratch for models of that shape. */
+ * scratch for models of that shape and batches of that many tokens. Errors: NO_MEMORY, TOO_LARGE.
+ */
 Status llm_device_cpu_new(Pool *pool, const KernelTable *kernels, const LlmShape *shape,
-                          LlmDevice **ret, Err *err) MUST_CHECK;
+                          size_t max_batch, LlmDevice **ret, Err *err) MUST_CHECK;

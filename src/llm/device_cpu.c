@@ -4,36 +4,12 @@
  * Operations cut their outputs into parts for the pool. Parts are a few times as many as threads:
  * who is slow takes fewer. Each output belongs to one part and is summed inside one kernel call, so
  * that neither the number of threads nor the cut changes a bit. */
-#include "llm/device.h"
+#include "llm/device_cpu_internal.h"
 
 #include "base/mem.h"
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>
-
-enum {
-    PARTS_PER_THREAD = 6, /* of a large operation */
-    MIN_PART_ROWS = 16,   /* of a matrix, and their multiple: four rows are computed at once */
-    ROW_PART_TOKENS = 4,  /* of operations on rows of activations */
-};
-
-typedef struct CpuDevice {
-    LlmDevice device;
-    Pool *pool;
-    KernelTable kernels;
-    const LlmBatch *batch;
-    float *scratch; /* [n_threads, scratch_floats] */
-    size_t scratch_floats, scratch_bytes;
-} CpuDevice;
-
-static CpuDevice *cpu_of(LlmDevice *d) {
-    return (CpuDevice *)d;
-}
-
-static float *scratch_of(const CpuDevice *cpu, unsigned thread) {
-    return cpu->scratch + thread * cpu->scratch_floats;
-}
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -88,122 +64,13 @@ static Status cpu_sync(LlmDevice *d, Err *err) {
 static LlmDevice *cpu_free(LlmDevice *d) {
     if (!d) return NULL;
     CpuDevice *cpu = cpu_of(d);
-    cpu_memory_free(d, cpu->scratch, cpu->scratch_bytes);
+    cpu_memory_free(d, cpu->memory, cpu->memory_bytes);
     free(cpu);
     return NULL;
 }
 
 static void cpu_begin(LlmDevice *d, const LlmBatch *batch) {
     cpu_of(d)->batch = batch;
-}
-
-/* ---- matrices ------------------------------------------------------------------------------- */
-
-/* Products that share their input, as one range of rows: the first product's, then the second's. */
-typedef struct MatmulWork {
-    const CpuDevice *cpu;
-    const LlmTensor *w[3];
-    float *y[3];
-    size_t n_products, n_rows; /* n_rows of all */
-    const float *x;
-    size_t n_tokens, part_rows;
-    bool accumulate;
-} MatmulWork;
-
-static void matmul_rows(const CpuDevice *cpu, const LlmTensor *w, const float *x, size_t n_tokens,
-                        float *y, bool accumulate, size_t begin, size_t end, float *scratch) {
-    KernelsMatmulJob job = {
-        .w = w->data,
-        .row_bytes = w->row_bytes,
-        .n = w->n_in,
-        .x = x,
-        .x_stride = w->n_in,
-        .n_tokens = n_tokens,
-        .y = y,
-        .y_stride = w->n_rows,
-        .accumulate = accumulate,
-    };
-    cpu->kernels.matmul[w->type](&job, begin, end, scratch);
-}
-
-static void matmul_part(void *context, size_t part, unsigned thread) {
-    const MatmulWork *work = context;
-    size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
-    size_t first = 0;
-    for (size_t i = 0; i < work->n_products && begin < end; first += work->w[i++]->n_rows) {
-        size_t past = first + work->w[i]->n_rows;
-        if (begin >= past) continue;
-        size_t stop = MIN(end, past);
-        matmul_rows(work->cpu, work->w[i], work->x, work->n_tokens, work->y[i], work->accumulate,
-                    begin - first, stop - first, scratch_of(work->cpu, thread));
-        begin = stop;
-    }
-}
-
-/* Rows of a part: a multiple of MIN_PART_ROWS. */
-static size_t part_rows(const CpuDevice *cpu, size_t n_rows) {
-    size_t wanted = n_rows / (pool_n_threads(cpu->pool) * (size_t)PARTS_PER_THREAD);
-    return (wanted / MIN_PART_ROWS + 1) * MIN_PART_ROWS;
-}
-
-static void run_matmul(CpuDevice *cpu, MatmulWork *work) {
-    work->cpu = cpu;
-    for (size_t i = 0; i < work->n_products; i++) work->n_rows += work->w[i]->n_rows;
-    work->part_rows = part_rows(cpu, work->n_rows);
-    pool_run(cpu->pool, (work->n_rows + work->part_rows - 1) / work->part_rows, matmul_part, work);
-}
-
-static void cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
-    MatmulWork work = { .w = { w }, .y = { y }, .n_products = 1, .x = x, .n_tokens = n };
-    run_matmul(cpu_of(d), &work);
-}
-
-static void cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
-    MatmulWork work = {
-        .w = { w }, .y = { y }, .n_products = 1, .x = x, .n_tokens = n, .accumulate = true
-    };
-    run_matmul(cpu_of(d), &work);
-}
-
-static void cpu_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,
-                           float *v) {
-    MatmulWork work = { .w = { &layer->wq, &layer->wk, &layer->wv },
-                        .y = { q, k, v },
-                        .n_products = 3,
-                        .x = x,
-                        .n_tokens = cpu_of(d)->batch->n_tokens };
-    run_matmul(cpu_of(d), &work);
-}
-
-typedef struct SwigluWork {
-    const CpuDevice *cpu;
-    const LlmLayer *layer;
-    const float *x;
-    float *up, *y;
-    size_t part_rows;
-} SwigluWork;
-
-static void swiglu_part(void *context, size_t part, unsigned thread) {
-    const SwigluWork *work = context;
-    const CpuDevice *cpu = work->cpu;
-    const LlmTensor *gate = &work->layer->w_gate;
-    size_t n_rows = gate->n_rows, n_tokens = cpu->batch->n_tokens;
-    size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, n_rows);
-    float *scratch = scratch_of(cpu, thread);
-    matmul_rows(cpu, gate, work->x, n_tokens, work->y, false, begin, end, scratch);
-    matmul_rows(cpu, &work->layer->w_up, work->x, n_tokens, work->up, false, begin, end, scratch);
-    for (size_t t = 0; t < n_tokens; t++) {
-        float *y = work->y + t * n_rows + begin;
-        cpu->kernels.silu_mul(y, work->up + t * n_rows + begin, end - begin, y);
-    }
-}
-
-static void cpu_matmul_swiglu(LlmDevice *d, const LlmLayer *layer, const float *x, float *up,
-                              float *y) {
-    CpuDevice *cpu = cpu_of(d);
-    SwigluWork work = { cpu, layer, x, up, y, part_rows(cpu, layer->w_gate.n_rows) };
-    size_t n_parts = (layer->w_gate.n_rows + work.part_rows - 1) / work.part_rows;
-    pool_run(cpu->pool, n_parts, swiglu_part, &work);
 }
 
 /* ---- rows of activations ----------------------------------------------------------------------
@@ -224,18 +91,13 @@ typedef struct RowsWork {
 
 static void run_rows(CpuDevice *cpu, RowsWork *work, PoolFunction *function) {
     work->cpu = cpu;
-    pool_run(cpu->pool, (work->n + ROW_PART_TOKENS - 1) / ROW_PART_TOKENS, function, work);
+    pool_run(cpu->pool, llm_cpu_row_parts(work->n), function, work);
 }
-
-/* The tokens of a part. */
-#define FOR_ROWS(t, work, part)                                                                    \
-    for (size_t t = (part)*ROW_PART_TOKENS;                                                        \
-         t < MIN((work)->n, ((part) + 1) * (size_t)ROW_PART_TOKENS); t++)
 
 static void embed_part(void *context, size_t part, unsigned thread) {
     const RowsWork *work = context;
     (void)thread;
-    FOR_ROWS(t, work, part) {
+    FOR_ROWS(t, work->n, part) {
         size_t row = (size_t)work->cpu->batch->ids[t];
         work->cpu->kernels.decode_row[work->table->type](
             work->table->data + row * work->table->row_bytes, work->dim, work->y + t * work->dim);
@@ -250,7 +112,7 @@ static void cpu_embed(LlmDevice *d, const LlmTensor *table, float *x) {
 static void rmsnorm_part(void *context, size_t part, unsigned thread) {
     const RowsWork *work = context;
     (void)thread;
-    FOR_ROWS(t, work, part) {
+    FOR_ROWS(t, work->n, part) {
         size_t row = work->rows ? work->rows[t] : t;
         work->cpu->kernels.rmsnorm(work->x + row * work->dim, work->g, work->dim, work->eps,
                                    work->y + t * work->dim);
@@ -267,7 +129,7 @@ static void rope_part(void *context, size_t part, unsigned thread) {
     const RowsWork *work = context;
     const LlmBatch *batch = work->cpu->batch;
     (void)thread;
-    FOR_ROWS(t, work, part) {
+    FOR_ROWS(t, work->n, part) {
         size_t at = t * batch->n_rotated;
         work->cpu->kernels.rope(work->y + t * work->n_heads * work->dim, work->n_heads, work->dim,
                                 batch->n_rotated, batch->cos + at, batch->sin + at);
@@ -290,7 +152,7 @@ static void kv_append_part(void *context, size_t part, unsigned thread) {
     const LlmBatch *batch = work->cpu->batch;
     KernelsKvStore *store = work->cpu->kernels.kv_store[l->type];
     (void)thread;
-    FOR_ROWS(t, work, part) {
+    FOR_ROWS(t, work->n, part) {
         size_t position = batch->positions[t], at = position % l->page_tokens;
         uint8_t *page = work->cache + batch->pages[t][position / l->page_tokens] * l->page_bytes;
         for (size_t h = 0; h < l->n_kv_heads; h++, page += l->head_bytes) {
@@ -342,7 +204,7 @@ static void attention_part(void *context, size_t part, unsigned thread) {
         .scale = (float)(1 / sqrt((double)l->key_dim)),
         .y = work->y + first_head * l->value_dim,
     };
-    work->cpu->kernels.attention[l->type](&job, scratch_of(work->cpu, thread));
+    work->cpu->kernels.attention[l->type](&job, llm_cpu_scratch(work->cpu, thread));
 }
 
 static void cpu_attention(LlmDevice *d, const LlmKvLayout *layout, const void *cache,
@@ -373,39 +235,64 @@ static const LlmDeviceOps cpu_ops = {
     .begin = cpu_begin,
     .embed = cpu_embed,
     .rmsnorm = cpu_rmsnorm,
-    .matmul = cpu_matmul,
-    .matmul_add = cpu_matmul_add,
-    .matmul_qkv = cpu_matmul_qkv,
-    .matmul_swiglu = cpu_matmul_swiglu,
+    .matmul = llm_cpu_matmul,
+    .matmul_add = llm_cpu_matmul_add,
+    .matmul_qkv = llm_cpu_matmul_qkv,
+    .matmul_swiglu = llm_cpu_matmul_swiglu,
     .rope = cpu_rope,
     .kv_append = cpu_kv_append,
     .attention = cpu_attention,
     .kv_copy = cpu_kv_copy,
 };
 
+static size_t widest_input(const LlmShape *s) {
+    return MAX(MAX(s->dim, s->ffn_dim), s->n_heads * s->value_dim);
+}
+
 /* What one thread's kernels need at most. */
 static size_t scratch_floats_for(const LlmShape *s) {
-    size_t widest = MAX(MAX(s->dim, s->ffn_dim), s->n_heads * s->value_dim);
-    size_t matmul = KERNELS_MATMUL_ROWS * KERNELS_ROUND_UP(widest);
+    size_t matmul = KERNELS_MATMUL_SCRATCH(widest_input(s));
     size_t attention =
         KERNELS_ATTENTION_SCRATCH(s->key_dim, s->value_dim, s->n_heads / s->n_kv_heads);
     return KERNELS_ROUND_UP(MAX(matmul, attention));
 }
 
+/* Scratch of the threads, then packed inputs of max_batch rows for each arithmetic. */
+static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batch, Err *err) {
+    cpu->scratch_floats = scratch_floats_for(shape);
+    size_t scratch = pool_n_threads(cpu->pool) * cpu->scratch_floats * sizeof(float);
+    size_t at[KERNELS_N_ARITHMETICS] = { 0 };
+    cpu->memory_bytes = scratch;
+    for (size_t i = 0; i < KERNELS_N_ARITHMETICS; i++) {
+        size_t bytes;
+        if (!cpu->kernels.pack[i]) continue;
+        at[i] = cpu->memory_bytes;
+        if (!mem_mul(max_batch, kernels_packed_bytes((KernelsArithmetic)i, widest_input(shape)),
+                     &bytes) ||
+            !mem_add(cpu->memory_bytes, bytes, &cpu->memory_bytes)) {
+            return err_set(err, STATUS_TOO_LARGE, "a batch of %zu tokens is too large", max_batch);
+        }
+    }
+    void *memory = NULL;
+    TRY(cpu_memory_new(&cpu->device, cpu->memory_bytes, &memory, err));
+    cpu->memory = memory;
+    cpu->scratch = memory;
+    for (size_t i = 0; i < KERNELS_N_ARITHMETICS; i++) {
+        if (cpu->kernels.pack[i]) cpu->packed[i] = cpu->memory + at[i];
+    }
+    return STATUS_OK;
+}
+
 Status llm_device_cpu_new(Pool *pool, const KernelTable *kernels, const LlmShape *shape,
-                          LlmDevice **ret, Err *err) {
+                          size_t max_batch, LlmDevice **ret, Err *err) {
     CpuDevice *cpu = mem_alloc(1, sizeof *cpu);
     if (!cpu) return err_set(err, STATUS_NO_MEMORY, "no memory for a device");
     *cpu = (CpuDevice){ .device = { &cpu_ops }, .pool = pool, .kernels = *kernels };
-    cpu->scratch_floats = scratch_floats_for(shape);
-    cpu->scratch_bytes = pool_n_threads(pool) * cpu->scratch_floats * sizeof(float);
-    void *scratch = NULL;
-    Status status = cpu_memory_new(&cpu->device, cpu->scratch_bytes, &scratch, err);
+    Status status = take_memory(cpu, shape, max_batch, err);
     if (status != STATUS_OK) {
         free(cpu);
         return status;
     }
-    cpu->scratch = scratch;
     *ret = &cpu->device;
     return STATUS_OK;
 }

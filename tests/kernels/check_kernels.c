@@ -127,7 +127,7 @@ static void check_decode_length(const GgufTypeTraits *t, size_t n, size_t shift,
 /* Lengths for a type: around the vectors' width where elements stand alone, else some blocks. */
 static size_t lengths_of(const GgufTypeTraits *t, size_t ret[16]) {
     static const size_t single[] = { 0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65, 100, 300 };
-    static const size_t blocks[] = { 0, 1, 2, 3, 5, 9 };
+    static const size_t blocks[] = { 0, 1, 2, 3, 5, 9, 16, 33 };
     size_t n = t->n_elements == 1 ? N_ELEMENTS(single) : N_ELEMENTS(blocks);
     for (size_t i = 0; i < n; i++) {
         ret[i] = t->n_elements == 1 ? single[i] : blocks[i] * t->n_elements;
@@ -153,8 +153,26 @@ typedef struct Product {
     KernelsMatmulJob job;
     size_t n_rows;
     Guarded x, y;
+    uint8_t *packed; /* what job.x is where the set packs inputs; x is what it stands for then */
     float *scratch;
 } Product;
+
+/* Inputs in the set's form; x becomes the numbers that they were rounded to, so that ref multiplies
+ * the same. */
+static void pack_inputs(Product *p, size_t n, size_t n_tokens, size_t x_stride) {
+    KernelsArithmetic a = set.arithmetic[p->t->type];
+    p->job.x = p->x.y;
+    p->job.x_stride = x_stride * sizeof(float);
+    if (a == KERNELS_F32) return;
+    size_t bytes = kernels_packed_bytes(a, n);
+    p->packed = need(aligned_alloc(64, MAX(n_tokens * bytes, (size_t)64)));
+    for (size_t k = 0; k < n_tokens; k++) {
+        set.pack[a](p->x.y + k * x_stride, n, p->packed + k * bytes);
+        set.unpack[a](p->packed + k * bytes, n, p->x.y + k * x_stride);
+    }
+    p->job.x = p->packed;
+    p->job.x_stride = bytes;
+}
 
 static Product product_new(const GgufTypeTraits *t, size_t n, size_t n_rows, size_t n_tokens,
                            size_t shift, bool accumulate) {
@@ -167,30 +185,30 @@ static Product product_new(const GgufTypeTraits *t, size_t n, size_t n_rows, siz
     size_t x_stride = n + shift, y_stride = n_rows + shift;
     random_row(n_tokens * x_stride, &p.x, shift);
     random_row(n_tokens * y_stride, &p.y, shift);
-    p.scratch = scratch_of(KERNELS_MATMUL_ROWS * KERNELS_ROUND_UP(n));
+    p.scratch = scratch_of(KERNELS_MATMUL_SCRATCH(n));
     p.job = (KernelsMatmulJob){ .w = p.memory + shift,
                                 .row_bytes = row_bytes,
                                 .n = n,
-                                .x = p.x.y,
-                                .x_stride = x_stride,
                                 .n_tokens = n_tokens,
                                 .y = p.y.y,
                                 .y_stride = y_stride,
                                 .accumulate = accumulate };
+    pack_inputs(&p, n, n_tokens, x_stride);
     return p;
 }
 
 static void product_deinit(Product *p) {
-    free(p->memory), free(p->x.all), free(p->y.all), free(p->scratch);
+    free(p->memory), free(p->x.all), free(p->y.all), free(p->scratch), free(p->packed);
 }
 
 /* The scale of output (r, t): sum |w x| + |y before|. */
-static double magnitude(const Product *p, size_t r, size_t t, float before, float *decoded) {
+static double magnitude(const Product *p, size_t r, size_t t, size_t x_stride, float before,
+                        float *decoded) {
     gguf_decode_row(p->t->type, (const uint8_t *)p->job.w + r * p->job.row_bytes, p->job.n,
                     decoded);
     double sum = p->job.accumulate ? fabs((double)before) : 0;
     for (size_t i = 0; i < p->job.n; i++) {
-        sum += fabs((double)decoded[i] * p->job.x[t * p->job.x_stride + i]);
+        sum += fabs((double)decoded[i] * p->x.y[t * x_stride + i]);
     }
     return sum;
 }
@@ -206,6 +224,8 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     memcpy(single.y, p.y.y, n_y * sizeof(float));
     set.matmul[t->type](&p.job, 0, n_rows, p.scratch);
     KernelsMatmulJob job = p.job;
+    job.x = p.x.y;
+    job.x_stride = (n + shift) * sizeof(float);
     job.y = wanted.y;
     ref.matmul[t->type](&job, 0, n_rows, p.scratch);
     bool good = true;
@@ -213,7 +233,7 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     for (size_t k = 0; k < n_tokens; k++) {
         for (size_t r = 0; r < n_rows; r++) {
             size_t at = k * job.y_stride + r;
-            double limit = TOLERANCE_MATMUL * magnitude(&p, r, k, before.y[at], decoded);
+            double limit = TOLERANCE_MATMUL * magnitude(&p, r, k, n + shift, before.y[at], decoded);
             good &= fabs((double)p.y.y[at] - wanted.y[at]) <= limit;
         }
         for (size_t i = n_rows; i < job.y_stride; i++) {
@@ -228,7 +248,7 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
         for (size_t r = 0; r < n_rows; r++) {
             job = p.job;
             job.n_tokens = 1;
-            job.x = p.job.x + k * p.job.x_stride;
+            job.x = (const uint8_t *)p.job.x + k * p.job.x_stride;
             job.y = single.y + k * p.job.y_stride;
             set.matmul[t->type](&job, r, r + 1, p.scratch);
         }
@@ -238,13 +258,75 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     product_deinit(&p);
 }
 
+/* ---- packed inputs ----------------------------------------------------------------------------
+ */
+
+/* Packing n numbers of magnitudes around 2^exponent: every one near the nearest that the form has,
+ * nothing written outside, unpacking n numbers and no more. */
+static void check_pack_length(KernelsArithmetic a, size_t n, int exponent) {
+    size_t bytes = kernels_packed_bytes(a, n);
+    uint8_t *packed = need(aligned_alloc(64, bytes + 64));
+    memset(packed + bytes, 0xA5, 64);
+    Guarded x, got = guarded_new(n, 1);
+    random_row(n, &x, 3);
+    for (size_t i = 0; i < n; i++) x.y[i] = ldexpf(x.y[i], exponent - (int)(i / GGUF_BLOCK % 5));
+    if (n > 2 * GGUF_BLOCK) memset(x.y + GGUF_BLOCK, 0, GGUF_BLOCK * sizeof(float));
+    set.pack[a](x.y, n, packed);
+    set.unpack[a](packed, n, got.y);
+    bool good = true;
+    for (size_t block = 0; block < n; block += GGUF_BLOCK) {
+        size_t end = MIN(block + GGUF_BLOCK, n);
+        float max = 0;
+        for (size_t i = block; i < end; i++) max = fmaxf(max, fabsf(x.y[i]));
+        for (size_t i = block; i < end; i++) {
+            double limit = a == KERNELS_BF16 ? fabs((double)x.y[i]) / 256
+                                             : (double)max * (0.5001 / 127) + 0x1p-120;
+            good &= fabs((double)got.y[i] - x.y[i]) <= limit;
+        }
+    }
+    for (size_t i = 0; i < 64; i++) good &= packed[bytes + i] == 0xA5;
+    check(good && guarded_whole(&got), "pack", "", n, (size_t)(exponent + 200));
+    free(packed), free(x.all), free(got.all);
+}
+
+/* Numbers that are not finite come through as such. */
+static void check_pack_not_finite(KernelsArithmetic a) {
+    static const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+        uint8_t *packed = need(aligned_alloc(64, kernels_packed_bytes(a, 64)));
+        float x[64] = { 0 }, y[64];
+        for (size_t k = 0; k < 64; k++) x[k] = (float)k;
+        x[40] = bad[i];
+        set.pack[a](x, 64, packed);
+        set.unpack[a](packed, 64, y);
+        bool good = !isfinite(y[40]);
+        for (size_t k = 0; k < 32; k++) good &= fabsf(y[k] - x[k]) < 0.2F;
+        check(good, "pack of what is not finite", "", 64, i);
+        free(packed);
+    }
+}
+
+static void check_pack(void) {
+    static const size_t lengths[] = { 32, 64, 96, 512, 544, 1120 };
+    static const int exponents[] = { 0, -110, -130, 20, 126 };
+    for (int a = 0; a < KERNELS_N_ARITHMETICS; a++) {
+        if (!set.pack[a]) continue;
+        for (size_t i = 0; i < N_ELEMENTS(lengths); i++) {
+            for (size_t k = 0; k < N_ELEMENTS(exponents); k++) {
+                check_pack_length((KernelsArithmetic)a, lengths[i], exponents[k]);
+            }
+        }
+        check_pack_not_finite((KernelsArithmetic)a);
+    }
+}
+
 static void check_matmul(const GgufTypeTraits *t) {
-    static const size_t tokens[] = { 0, 1, 2, 3, 4, 5, 7, 37 };
-    static const size_t rows[] = { 1, 3, 4, 9 };
+    static const size_t tokens[] = { 0, 1, 2, 3, 4, 5, 7, 9, 37 };
+    static const size_t rows[] = { 1, 3, 4, 9, 35 };
     size_t lengths[16], n_lengths = lengths_of(t, lengths), k = 0;
     for (size_t i = 0; i < n_lengths; i++) {
         for (size_t j = 0; j < N_ELEMENTS(tokens); j++, k++) {
-            check_product(t, lengths[i], rows[k % 4], tokens[j], k % 3, k % 5 == 0);
+            check_product(t, lengths[i], rows[k % 5], tokens[j], k % 3, k % 7 == 0);
         }
     }
 }
@@ -409,6 +491,7 @@ static void check_attentions(void) {
 }
 
 static void check_set(void) {
+    check_pack();
     for (uint32_t number = 0; number < GGUF_N_TYPE_NUMBERS; number++) {
         const GgufTypeTraits *t = gguf_type_traits(number);
         if (!t) continue;

@@ -188,6 +188,9 @@ Test(llm_forward, batches_and_threads_change_no_bit_with_avx2) {
 Test(llm_forward, batches_and_threads_change_no_bit_with_avx512) {
     check_set(KERNELS_AVX512);
 }
+Test(llm_forward, batches_and_threads_change_no_bit_with_vnni) {
+    check_set(KERNELS_VNNI);
+}
 Test(llm_forward, batches_and_threads_change_no_bit_with_amx) {
     check_set(KERNELS_AMX);
 }

@@ -28,7 +28,7 @@ static Status bench_try(Bench *b, const LlmShape *s, LlmKvCacheOptions o, Err *e
     KernelTable kernels;
     cr_assert_eq(pool_new(&pool, &b->pool, NULL), STATUS_OK);
     cr_assert_eq(kernels_pick(KERNELS_REF, &kernels, NULL), STATUS_OK);
-    cr_assert_eq(llm_device_cpu_new(b->pool, &kernels, s, &b->device, NULL), STATUS_OK);
+    cr_assert_eq(llm_device_cpu_new(b->pool, &kernels, s, 1, &b->device, NULL), STATUS_OK);
     LlmDevice *device[N_LAYERS] = { b->device, b->device };
     o.device = device;
     return llm_kvcache_new(s, &o, &b->cache, err);

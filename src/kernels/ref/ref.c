@@ -12,7 +12,7 @@ static void add_ref(const float *x, size_t n, float *y) {
 
 static void matmul_row(const KernelsMatmulJob *job, size_t r, const float *w) {
     for (size_t t = 0; t < job->n_tokens; t++) {
-        const float *x = job->x + t * job->x_stride;
+        const float *x = (const float *)((const char *)job->x + t * job->x_stride);
         double sum = 0;
         for (size_t i = 0; i < job->n; i++) sum += (double)w[i] * x[i];
         float *y = job->y + t * job->y_stride + r;

@@ -71,7 +71,9 @@ ALWAYS_INLINE void tile_store(const KernelsMatmulJob *job, const uint8_t *const 
                               size_t n_rows, size_t token, size_t n_tokens, size_t element_bytes,
                               DecodeGroup *decode) {
     const float *x[VEC_TILE_TOKENS];
-    for (size_t t = 0; t < n_tokens; t++) x[t] = job->x + (token + t) * job->x_stride;
+    for (size_t t = 0; t < n_tokens; t++) {
+        x[t] = (const float *)(const void *)((const char *)job->x + (token + t) * job->x_stride);
+    }
     Vec sums[KERNELS_MATMUL_ROWS][VEC_TILE_TOKENS];
     tile(w, x, n_tokens, job->n, element_bytes, decode, sums);
     for (size_t r = 0; r < n_rows; r++) {

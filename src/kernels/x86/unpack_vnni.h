@@ -1,0 +1,407 @@
+#pragma once
+/* 512 consecutive weights of a row to the order of kernels/slab.h: unsigned bytes q and, for each
+ * of the 16 blocks of 32 (or its two halves), a scale d and perhaps an addend m:
+ *     weight = d (q - zero) + m,  zero a constant of the type.
+ * The numbers are exactly those of gguf_decode_row, before the last rounding of its products.
+ * Formats of blocks of 32 are transposed by four rounds of loads and unpacks; superblocks of 256
+ * (two a slab) are read by permutations whose index is the lane's block. A scale that a mask leaves
+ * 16 times too large is made 16 times smaller: both are exact. */
+#include "kernels/kernels_internal.h"
+#include "kernels/slab.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* All loops over steps, rows and tokens are on arrays that must become registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+typedef struct Slab {
+    __m512i q[SLAB_STEPS];
+    __m512 d[2], m[2]; /* of the first and last 16 of each block; [0] alone where they are one */
+} Slab;
+
+/* What a type needs of Slab. */
+typedef enum SlabKind {
+    SLAB_PLAIN,     /* d[0] */
+    SLAB_MIN,       /* d[0], m[0] */
+    SLAB_HALVES,    /* d[0], d[1] */
+    SLAB_HALVES_MIN /* all four */
+} SlabKind;
+
+typedef Slab UnpackSlab(const uint8_t *slab);
+
+ALWAYS_INLINE __m512i lane_numbers(void) {
+    return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+ALWAYS_INLINE __m512i and_bytes(__m512i v, char mask) {
+    return _mm512_and_si512(v, _mm512_set1_epi8(mask));
+}
+
+/* a | (b & c) */
+ALWAYS_INLINE __m512i or_and(__m512i a, __m512i b, __m512i c) {
+    return _mm512_ternarylogic_epi32(a, b, c, 0xF8);
+}
+
+/* ---- blocks of 32 -----------------------------------------------------------------------------
+ */
+
+/* 16 bytes at p of the blocks b, b + 4, b + 8, b + 12 */
+ALWAYS_INLINE __m512i every_fourth(const uint8_t *p, size_t stride, size_t b) {
+    const __m128i *at[4];
+    UNROLL for (size_t i = 0; i < 4; i++) at[i] = (const void *)(p + (b + 4 * i) * stride);
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128(at[0]));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128(at[1]), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128(at[2]), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128(at[3]), 3);
+}
+
+/* 4 x 4 numbers of 32 bits in each 128-bit lane */
+ALWAYS_INLINE void transpose(__m512i a, __m512i b, __m512i c, __m512i d, __m512i ret[4]) {
+    __m512i ab0 = _mm512_unpacklo_epi32(a, b), ab1 = _mm512_unpackhi_epi32(a, b);
+    __m512i cd0 = _mm512_unpacklo_epi32(c, d), cd1 = _mm512_unpackhi_epi32(c, d);
+    ret[0] = _mm512_unpacklo_epi64(ab0, cd0);
+    ret[1] = _mm512_unpackhi_epi64(ab0, cd0);
+    ret[2] = _mm512_unpacklo_epi64(ab1, cd1);
+    ret[3] = _mm512_unpackhi_epi64(ab1, cd1);
+}
+
+/* Bytes 0-15 at p of 16 blocks: ret[k] holds bytes 4 k .. 4 k + 3 of each. */
+ALWAYS_INLINE void gather_16(const uint8_t *p, size_t stride, __m512i ret[4]) {
+    transpose(every_fourth(p, stride, 0), every_fourth(p, stride, 1), every_fourth(p, stride, 2),
+              every_fourth(p, stride, 3), ret);
+}
+
+/* 64 bytes at p + at, those from p + end on as zeros and untouched; constants fold the choice. */
+ALWAYS_INLINE __m512i load_before(const uint8_t *p, size_t at, size_t end) {
+    if (at + 64 <= end) return _mm512_loadu_si512(p + at);
+    if (at >= end) return _mm512_setzero_si512();
+    return _mm512_maskz_loadu_epi8((UINT64_C(1) << (end - at)) - 1, p + at);
+}
+
+/* n (1 or 2) numbers of 16 bits at p of each of 16 blocks, in order, by permutations of windows of
+ * 128 bytes: where a number stands in its window is the low six bits of its place, so that one
+ * index serves all windows. end: bytes from p to the end of the slab. */
+ALWAYS_INLINE __m512i gather_words(const uint8_t *p, size_t stride, size_t n, size_t end) {
+    __m512i lane = _mm512_setr_epi32(0x10000, 0x30002, 0x50004, 0x70006, 0x90008, 0xB000A, 0xD000C,
+                                     0xF000E, 0x110010, 0x130012, 0x150014, 0x170016, 0x190018,
+                                     0x1B001A, 0x1D001C, 0x1F001E);
+    __m512i block = n == 1 ? lane : _mm512_srli_epi16(lane, 1);
+    __m512i index = _mm512_mullo_epi16(block, _mm512_set1_epi16((short)(stride / 2)));
+    if (n == 2) {
+        index = _mm512_add_epi16(index, _mm512_and_si512(lane, _mm512_set1_epi16(1)));
+    }
+    __m512i words = _mm512_setzero_si512();
+    UNROLL for (size_t w = 0; 128 * w < 15 * stride + 2 * n; w++) {
+        __mmask32 here = 0;
+        UNROLL for (size_t i = 0; i < 16 * n; i++) {
+            here |= (__mmask32)((i / n * stride + 2 * (i % n)) / 128 == w) << i;
+        }
+        __m512i found = _mm512_permutex2var_epi16(load_before(p, 128 * w, end), index,
+                                                  load_before(p, 128 * w + 64, end));
+        words = w == 0 ? found : _mm512_mask_mov_epi16(words, here, found);
+    }
+    return words;
+}
+
+ALWAYS_INLINE __m512 gather_halves(const uint8_t *p, size_t stride, size_t offset) {
+    __m512i words = gather_words(p + offset, stride, 1, 16 * stride - offset);
+    return _mm512_cvtph_ps(_mm512_castsi512_si256(words));
+}
+
+/* Low halves of 16 bytes of each block are elements 0-15, high halves 16-31. */
+ALWAYS_INLINE void gather_nibbles(const uint8_t *p, size_t stride, __m512i q[SLAB_STEPS]) {
+    __m512i bytes[4];
+    gather_16(p, stride, bytes);
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        q[k] = and_bytes(bytes[k], 15);
+        q[k + 4] = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+    }
+}
+
+/* Add 16 where the element's bit of the block's 32 is set: an unaligned selection of 8 bits for
+ * each byte, such that its element's bit is bit 4. */
+ALWAYS_INLINE void add_fifth_bits(__m512i bits, __m512i q[SLAB_STEPS]) {
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        uint64_t select = 0;
+        UNROLL for (size_t i = 0; i < 8; i++) {
+            select |= ((4 * k + i % 4 + (i / 4) * 32 + 60) % 64) << (8 * i);
+        }
+        __m512i high = _mm512_multishift_epi64_epi8(_mm512_set1_epi64((long long)select), bits);
+        q[k] = or_and(q[k], high, _mm512_set1_epi8(16));
+    }
+}
+
+ALWAYS_INLINE Slab unpack_q4_0(const uint8_t *p) {
+    Slab s;
+    gather_nibbles(p + 2, sizeof(GgufBlockQ4_0), s.q);
+    s.d[0] = gather_halves(p, sizeof(GgufBlockQ4_0), 0);
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q4_1(const uint8_t *p) {
+    Slab s;
+    gather_nibbles(p + 4, sizeof(GgufBlockQ4_1), s.q);
+    s.d[0] = gather_halves(p, sizeof(GgufBlockQ4_1), 0);
+    s.m[0] = gather_halves(p, sizeof(GgufBlockQ4_1), 2);
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q5_0(const uint8_t *p) {
+    enum { BYTES = sizeof(GgufBlockQ5_0) };
+    Slab s;
+    gather_nibbles(p + 6, BYTES, s.q);
+    add_fifth_bits(gather_words(p + 2, BYTES, 2, 16 * BYTES - 2), s.q);
+    s.d[0] = gather_halves(p, BYTES, 0);
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q5_1(const uint8_t *p) {
+    enum { BYTES = sizeof(GgufBlockQ5_1) };
+    Slab s;
+    gather_nibbles(p + 8, BYTES, s.q);
+    add_fifth_bits(gather_words(p + 4, BYTES, 2, 16 * BYTES - 4), s.q);
+    s.d[0] = gather_halves(p, BYTES, 0);
+    s.m[0] = gather_halves(p, BYTES, 2);
+    return s;
+}
+
+/* Signed bytes plus 128. */
+ALWAYS_INLINE Slab unpack_q8_0(const uint8_t *p) {
+    enum { BYTES = sizeof(GgufBlockQ8_0) };
+    Slab s;
+    gather_16(p + 2, BYTES, s.q);
+    gather_16(p + 18, BYTES, s.q + 4);
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        s.q[k] = _mm512_xor_si512(s.q[k], _mm512_set1_epi8(-128));
+    }
+    s.d[0] = gather_halves(p, BYTES, 0);
+    return s;
+}
+
+/* Levels of IQ4 plus 127, which makes them 0 to 240. */
+ALWAYS_INLINE void look_up_iq4(__m512i q[SLAB_STEPS]) {
+    __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)gguf_iq4_values));
+    table = _mm512_add_epi8(table, _mm512_set1_epi8(127));
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) q[k] = _mm512_shuffle_epi8(table, q[k]);
+}
+
+ALWAYS_INLINE Slab unpack_iq4_nl(const uint8_t *p) {
+    Slab s = unpack_q4_0(p);
+    look_up_iq4(s.q);
+    return s;
+}
+
+/* ---- superblocks: two a slab, the first in lanes 0-7 -------------------------------------------
+ */
+
+/* floats a and b of the first and the second superblock */
+ALWAYS_INLINE __m512 two_floats(float a, float b) {
+    return _mm512_mask_mov_ps(_mm512_set1_ps(a), 0xFF00, _mm512_set1_ps(b));
+}
+ALWAYS_INLINE float half_at(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
+
+/* Lane: number 8 * group(lane) + k of the 32 numbers of 32 bits of its superblock. index: 8 * group
+ * + k, of lane % 8. */
+ALWAYS_INLINE __m512i pick_of_32(const uint8_t *a, const uint8_t *b, __m512i index) {
+    __m512i first =
+        _mm512_permutex2var_epi32(_mm512_loadu_si512(a), index, _mm512_loadu_si512(a + 64));
+    __m512i second =
+        _mm512_permutex2var_epi32(_mm512_loadu_si512(b), index, _mm512_loadu_si512(b + 64));
+    return _mm512_mask_mov_epi32(first, 0xFF00, second);
+}
+/* The same of 16 numbers. */
+ALWAYS_INLINE __m512i pick_of_16(const uint8_t *a, const uint8_t *b, __m512i index) {
+    __m512i both = _mm512_mask_add_epi32(index, 0xFF00, index, _mm512_set1_epi32(16));
+    return _mm512_permutex2var_epi32(_mm512_loadu_si512(a), both, _mm512_loadu_si512(b));
+}
+/* The same of 8 numbers. */
+ALWAYS_INLINE __m512i pick_of_8(const uint8_t *a, const uint8_t *b, size_t k) {
+    __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)a)),
+                                      _mm256_loadu_si256((const void *)b), 1);
+    __m512i index =
+        _mm512_mask_mov_epi32(_mm512_set1_epi32((int)k), 0xFF00, _mm512_set1_epi32((int)k + 8));
+    return _mm512_permutexvar_epi32(index, both);
+}
+
+/* lane % 8 */
+ALWAYS_INLINE __m512i group_numbers(void) {
+    return _mm512_and_si512(lane_numbers(), _mm512_set1_epi32(7));
+}
+
+/* Eight bytes of scales and of minima of Q4_K and Q5_K, all at once; see gguf_q4_k_scale. */
+ALWAYS_INLINE void q4_k_scales(const uint8_t *scales, uint64_t *ret_scales, uint64_t *ret_mins) {
+    uint32_t u[3];
+    memcpy(u, scales, sizeof u);
+    uint32_t high_scales = (u[2] & 0x0F0F0F0FU) | (u[0] >> 6 & 0x03030303U) << 4;
+    uint32_t high_mins = (u[2] >> 4 & 0x0F0F0F0FU) | (u[1] >> 6 & 0x03030303U) << 4;
+    *ret_scales = (u[0] & 0x3F3F3F3FU) | (uint64_t)high_scales << 32;
+    *ret_mins = (u[1] & 0x3F3F3F3FU) | (uint64_t)high_mins << 32;
+}
+
+ALWAYS_INLINE __m512 bytes_to_floats(uint64_t first, uint64_t second) {
+    __m128i bytes = _mm_set_epi64x((long long)second, (long long)first);
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+}
+
+/* d and m of both superblocks, which begin with d, dmin and the scales. */
+ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, Slab *ret) {
+    uint64_t scales[2], mins[2];
+    q4_k_scales(a + 4, &scales[0], &mins[0]);
+    q4_k_scales(b + 4, &scales[1], &mins[1]);
+    ret->d[0] =
+        _mm512_mul_ps(bytes_to_floats(scales[0], scales[1]), two_floats(half_at(a), half_at(b)));
+    __m512 min = two_floats(-half_at(a + 2), -half_at(b + 2));
+    ret->m[0] = _mm512_mul_ps(bytes_to_floats(mins[0], mins[1]), min);
+}
+
+/* Pairs of groups share 32 bytes: even groups the low halves, odd ones the high halves, which stay
+ * where they are. */
+ALWAYS_INLINE Slab unpack_q4_k(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ4_K);
+    __m512i group = group_numbers();
+    __m512i index = _mm512_slli_epi32(_mm512_srli_epi32(group, 1), 3);
+    __m512i mask = _mm512_mask_mov_epi32(_mm512_set1_epi32(0x0F0F0F0F), 0xAAAA,
+                                         _mm512_set1_epi32((int)0xF0F0F0F0U));
+    Slab s;
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        __m512i at = _mm512_add_epi32(index, _mm512_set1_epi32((int)k));
+        s.q[k] = _mm512_and_si512(pick_of_32(a + 16, b + 16, at), mask);
+    }
+    q4_k_factors(a, b, &s);
+    s.d[0] = _mm512_mask_mul_ps(s.d[0], 0xAAAA, s.d[0], _mm512_set1_ps(0.0625F));
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q5_k(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ5_K);
+    __m512i group = group_numbers();
+    __m512i index = _mm512_slli_epi32(_mm512_srli_epi32(group, 1), 3);
+    __m512i shift = _mm512_slli_epi32(_mm512_and_si512(group, _mm512_set1_epi32(1)), 2);
+    /* bit `group` of each byte to bit 4 */
+    __m512i turn =
+        _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(4), group), _mm512_set1_epi32(31));
+    Slab s;
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        __m512i at = _mm512_add_epi32(index, _mm512_set1_epi32((int)k));
+        __m512i low = _mm512_srlv_epi32(pick_of_32(a + 48, b + 48, at), shift);
+        __m512i high = _mm512_rolv_epi32(pick_of_8(a + 16, b + 16, k), turn);
+        s.q[k] = or_and(and_bytes(low, 15), high, _mm512_set1_epi8(16));
+    }
+    q4_k_factors(a, b, &s);
+    return s;
+}
+
+/* Scales of 16 elements, signed bytes, two a lane. */
+ALWAYS_INLINE void split_scales(__m128i a, __m128i b, __m512 d, __m512 ret[2]) {
+    __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+    __m512i pairs = _mm512_cvtepu16_epi32(both);
+    __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(pairs, 24), 24);
+    __m512i second = _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 24);
+    ret[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(first), d);
+    ret[1] = _mm512_mul_ps(_mm512_cvtepi32_ps(second), d);
+}
+
+ALWAYS_INLINE Slab unpack_q6_k(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ6_K);
+    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i h = _mm512_srli_epi32(group, 2);
+    __m512i odd = _mm512_and_si512(group, _mm512_set1_epi32(1));
+    __m512i low_at = _mm512_add_epi32(_mm512_slli_epi32(h, 4), _mm512_slli_epi32(odd, 3));
+    __m512i high_at = _mm512_slli_epi32(h, 3);
+    __m512i shift = _mm512_slli_epi32(_mm512_srli_epi32(j, 1), 2);
+    /* bits 2j, 2j + 1 of each byte to bits 4, 5 */
+    __m512i turn = _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(4), _mm512_slli_epi32(j, 1)),
+                                    _mm512_set1_epi32(31));
+    Slab s;
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        __m512i step = _mm512_set1_epi32((int)k);
+        __m512i low = pick_of_32(a, b, _mm512_add_epi32(low_at, step));
+        __m512i high = pick_of_16(a + 128, b + 128, _mm512_add_epi32(high_at, step));
+        s.q[k] = or_and(and_bytes(_mm512_srlv_epi32(low, shift), 15), _mm512_rolv_epi32(high, turn),
+                        _mm512_set1_epi8(0x30));
+    }
+    split_scales(_mm_loadu_si128((const void *)(a + 192)), _mm_loadu_si128((const void *)(b + 192)),
+                 two_floats(half_at(a + 208), half_at(b + 208)), s.d);
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q3_k(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ3_K);
+    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i low_at = _mm512_slli_epi32(_mm512_srli_epi32(group, 2), 3);
+    __m512i shift = _mm512_slli_epi32(j, 1);
+    /* bit `group` of each byte to bit 2 */
+    __m512i turn =
+        _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(2), group), _mm512_set1_epi32(31));
+    Slab s;
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        __m512i low =
+            pick_of_16(a + 32, b + 32, _mm512_add_epi32(low_at, _mm512_set1_epi32((int)k)));
+        __m512i high = _mm512_rolv_epi32(pick_of_8(a, b, k), turn);
+        s.q[k] = or_and(and_bytes(_mm512_srlv_epi32(low, shift), 3), high, _mm512_set1_epi8(4));
+    }
+    int8_t scales[2][16];
+    gguf_q3_k_scales(a + 96, scales[0]);
+    gguf_q3_k_scales(b + 96, scales[1]);
+    split_scales(_mm_loadu_si128((const void *)scales[0]), _mm_loadu_si128((const void *)scales[1]),
+                 two_floats(half_at(a + 108), half_at(b + 108)), s.d);
+    return s;
+}
+
+ALWAYS_INLINE Slab unpack_q2_k(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ2_K);
+    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i at = _mm512_slli_epi32(_mm512_srli_epi32(group, 2), 3);
+    __m512i shift = _mm512_slli_epi32(j, 1);
+    Slab s;
+    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
+        __m512i q = pick_of_16(a + 16, b + 16, _mm512_add_epi32(at, _mm512_set1_epi32((int)k)));
+        s.q[k] = and_bytes(_mm512_srlv_epi32(q, shift), 3);
+    }
+    __m128i x = _mm_loadu_si128((const void *)a), y = _mm_loadu_si128((const void *)b);
+    __m128i nibble = _mm_set1_epi8(15);
+    split_scales(_mm_and_si128(x, nibble), _mm_and_si128(y, nibble),
+                 two_floats(half_at(a + 80), half_at(b + 80)), s.d);
+    split_scales(_mm_and_si128(_mm_srli_epi16(x, 4), nibble),
+                 _mm_and_si128(_mm_srli_epi16(y, 4), nibble),
+                 two_floats(-half_at(a + 82), -half_at(b + 82)), s.m);
+    return s;
+}
+
+/* Groups of 16 bytes of nibbles: four a vector, so that transposing leaves group 4 i + k in lane
+ * 4 k + i. */
+ALWAYS_INLINE Slab unpack_iq4_xs(const uint8_t *p) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockIQ4_XS);
+    __m512i back = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i bytes[4];
+    Slab s;
+    transpose(_mm512_loadu_si512(a + 8), _mm512_loadu_si512(a + 72), _mm512_loadu_si512(b + 8),
+              _mm512_loadu_si512(b + 72), bytes);
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        __m512i ordered = _mm512_permutexvar_epi32(back, bytes[k]);
+        s.q[k] = and_bytes(ordered, 15);
+        s.q[k + 4] = and_bytes(_mm512_srli_epi16(ordered, 4), 15);
+    }
+    look_up_iq4(s.q);
+    uint16_t high[2];
+    uint32_t low[2];
+    memcpy(&high[0], a + 2, 2), memcpy(&high[1], b + 2, 2);
+    memcpy(&low[0], a + 4, 4), memcpy(&low[1], b + 4, 4);
+    __m512i group = group_numbers();
+    __m512i l = _mm512_mask_mov_epi32(_mm512_set1_epi32((int)low[0]), 0xFF00,
+                                      _mm512_set1_epi32((int)low[1]));
+    __m512i h =
+        _mm512_mask_mov_epi32(_mm512_set1_epi32(high[0]), 0xFF00, _mm512_set1_epi32(high[1]));
+    l = _mm512_and_si512(_mm512_srlv_epi32(l, _mm512_slli_epi32(group, 2)), _mm512_set1_epi32(15));
+    h = _mm512_and_si512(_mm512_srlv_epi32(h, _mm512_slli_epi32(group, 1)), _mm512_set1_epi32(3));
+    __m512i scale =
+        _mm512_sub_epi32(_mm512_or_si512(l, _mm512_slli_epi32(h, 4)), _mm512_set1_epi32(32));
+    s.d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(scale), two_floats(half_at(a), half_at(b)));
+    return s;
+}

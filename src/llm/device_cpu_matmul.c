@@ -1,0 +1,154 @@
+/* Products: the inputs are packed once into the form that the tensors' arithmetic takes, rows in
+ * parallel; then the outputs are cut into parts of whole panels. A part is some microseconds of
+ * work, so that all threads end together and who is slow takes fewer. */
+#include "llm/device_cpu_internal.h"
+
+#include "base/mem.h"
+
+enum { PART_BYTES = 1 << 16 /* of weights, where few tokens share them */ };
+
+typedef struct MatmulWork {
+    CpuDevice *cpu;
+    const LlmTensor *w[3]; /* they share their inputs */
+    float *y[3];
+    size_t n_products, n_rows; /* n_rows of all */
+    const float *x;
+    size_t n_in, n_tokens, part_rows;
+    bool accumulate, swiglu;
+} MatmulWork;
+
+/* ---- inputs ------------------------------------------------------------------------------------
+ */
+
+static void pack_part(void *context, size_t part, unsigned thread) {
+    const MatmulWork *work = context;
+    const CpuDevice *cpu = work->cpu;
+    bool done[KERNELS_N_ARITHMETICS] = { [KERNELS_F32] = true };
+    (void)thread;
+    for (size_t i = 0; i < work->n_products; i++) {
+        KernelsArithmetic a = cpu->kernels.arithmetic[work->w[i]->type];
+        if (done[a]) continue;
+        done[a] = true;
+        size_t bytes = kernels_packed_bytes(a, work->n_in);
+        FOR_ROWS(t, work->n_tokens, part) {
+            cpu->kernels.pack[a](work->x + t * work->n_in, work->n_in, cpu->packed[a] + t * bytes);
+        }
+    }
+}
+
+static void pack_inputs(MatmulWork *work) {
+    for (size_t i = 0; i < work->n_products; i++) {
+        if (work->cpu->kernels.arithmetic[work->w[i]->type] == KERNELS_F32) continue;
+        pool_run(work->cpu->pool, llm_cpu_row_parts(work->n_tokens), pack_part, work);
+        return;
+    }
+}
+
+/* ---- products ---------------------------------------------------------------------------------
+ */
+
+static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t end,
+                        float *scratch) {
+    const LlmTensor *w = work->w[i];
+    const CpuDevice *cpu = work->cpu;
+    KernelsArithmetic a = cpu->kernels.arithmetic[w->type];
+    KernelsMatmulJob job = {
+        .w = w->data,
+        .row_bytes = w->row_bytes,
+        .n = w->n_in,
+        .x = a == KERNELS_F32 ? (const void *)work->x : cpu->packed[a],
+        .x_stride = kernels_packed_bytes(a, w->n_in),
+        .n_tokens = work->n_tokens,
+        .y = work->y[i],
+        .y_stride = w->n_rows,
+        .accumulate = work->accumulate,
+    };
+    cpu->kernels.matmul[w->type](&job, begin, end, scratch);
+}
+
+/* One range of rows: the first product's, then the second's. */
+static void matmul_part(void *context, size_t part, unsigned thread) {
+    const MatmulWork *work = context;
+    size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
+    size_t first = 0;
+    for (size_t i = 0; i < work->n_products && begin < end; first += work->w[i++]->n_rows) {
+        size_t past = first + work->w[i]->n_rows;
+        if (begin >= past) continue;
+        size_t stop = MIN(end, past);
+        matmul_rows(work, i, begin - first, stop - first, llm_cpu_scratch(work->cpu, thread));
+        begin = stop;
+    }
+}
+
+/* Both products, and what is made of them while it is in the cache. */
+static void swiglu_part(void *context, size_t part, unsigned thread) {
+    const MatmulWork *work = context;
+    const CpuDevice *cpu = work->cpu;
+    size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
+    float *scratch = llm_cpu_scratch(cpu, thread);
+    matmul_rows(work, 0, begin, end, scratch);
+    matmul_rows(work, 1, begin, end, scratch);
+    for (size_t t = 0; t < work->n_tokens; t++) {
+        size_t at = t * work->n_rows + begin;
+        cpu->kernels.silu_mul(work->y[0] + at, work->y[1] + at, end - begin, work->y[0] + at);
+    }
+}
+
+static size_t part_rows(const MatmulWork *work) {
+    size_t rows = work->n_tokens < KERNELS_PANEL_ROWS ? PART_BYTES / work->w[0]->row_bytes : 0;
+    return MAX(rows / KERNELS_PANEL_ROWS, (size_t)1) * KERNELS_PANEL_ROWS;
+}
+
+static void run_matmul(MatmulWork *work) {
+    work->n_in = work->w[0]->n_in;
+    if (work->swiglu) {
+        work->n_rows = work->w[0]->n_rows;
+    } else {
+        for (size_t i = 0; i < work->n_products; i++) work->n_rows += work->w[i]->n_rows;
+    }
+    work->part_rows = part_rows(work);
+    pack_inputs(work);
+    size_t n_parts = (work->n_rows + work->part_rows - 1) / work->part_rows;
+    pool_run(work->cpu->pool, n_parts, work->swiglu ? swiglu_part : matmul_part, work);
+}
+
+void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
+    MatmulWork work = {
+        .cpu = cpu_of(d), .w = { w }, .y = { y }, .n_products = 1, .x = x, .n_tokens = n
+    };
+    run_matmul(&work);
+}
+
+void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
+    MatmulWork work = { .cpu = cpu_of(d),
+                        .w = { w },
+                        .y = { y },
+                        .n_products = 1,
+                        .x = x,
+                        .n_tokens = n,
+                        .accumulate = true };
+    run_matmul(&work);
+}
+
+void llm_cpu_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,
+                        float *v) {
+    MatmulWork work = { .cpu = cpu_of(d),
+                        .w = { &layer->wq, &layer->wk, &layer->wv },
+                        .y = { q, k, v },
+                        .n_products = 3,
+                        .x = x,
+                        .n_tokens = cpu_of(d)->batch->n_tokens };
+    run_matmul(&work);
+}
+
+void llm_cpu_matmul_swiglu(LlmDevice *d, const LlmLayer *layer, const float *x, float *up,
+                           float *y) {
+    MatmulWork work = { .cpu = cpu_of(d),
+                        .w = { &layer->w_gate, &layer->w_up },
+                        .y = { y, up },
+                        .n_products = 2,
+                        .x = x,
+                        .n_tokens = cpu_of(d)->batch->n_tokens,
+                        .swiglu = true };
+    run_matmul(&work);
+}
