@@ -14,7 +14,7 @@ void buf_clear(Buf *buf) {
     if (buf->p) buf->p[0] = '\0';
 }
 
-static bool buf_reserve(Buf *buf, size_t more) {
+bool buf_reserve(Buf *buf, size_t more) {
     size_t wanted;
     if (buf->failed) return false;
     if (!mem_add(buf->n, more, &wanted) || !mem_add(wanted, 1, &wanted) ||

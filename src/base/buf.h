@@ -18,6 +18,8 @@ typedef struct Buf {
 void buf_deinit(Buf *buf);
 /* Forget the content and the failure, keep the memory. */
 void buf_clear(Buf *buf);
+/* Room for n more bytes, so that appending them allocates nothing; false, and failed, without. */
+bool buf_reserve(Buf *buf, size_t n);
 void buf_append(Buf *buf, const void *bytes, size_t n);
 void buf_append_slice(Buf *buf, Slice s);
 void buf_append_string(Buf *buf, const char *string);

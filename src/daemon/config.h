@@ -39,6 +39,11 @@ typedef struct Config {
     /* [answer] */
     double min_confidence;
     size_t max_sentences;
+    /* [generator] */
+    const char *model, *model_name, *template_name, *kv;
+    size_t n_compute_threads, pin, context, n_generating, kv_bytes, n_cached_prompts,
+        n_generate_queue, n_drafted, answer_tokens;
+    double gap_ratio;
     /* [access] */
     ConfigList read, write, admin;
     /* [collection NAME] */

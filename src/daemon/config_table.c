@@ -91,6 +91,38 @@ const ConfigKey config_keys[] = {
     { "answer", "max_sentences", CONFIG_COUNT, AT(max_sentences), "3", 1, 20, true,
       "Sentences that an extractive answer quotes, at most." },
 
+    { "generator", "model", CONFIG_STRING, AT(model), "", 0, 4000, true,
+      "GGUF file of the model that writes answers. Without one, answers are quoted sentences." },
+    { "generator", "name", CONFIG_STRING, AT(model_name), "", 0, 100, true,
+      "What the model is called. Default: its file's name." },
+    { "generator", "template", CONFIG_STRING, AT(template_name), "", 0, 20, true,
+      "Chat template: llama2, llama3, mistral, zephyr or chatml. Default: the one that the file "
+      "names; needed where that is not one of these." },
+    { "generator", "threads", CONFIG_COUNT, AT(n_compute_threads), "0", 0, 256, true,
+      "Threads that compute. 0: one per CPU." },
+    { "generator", "pin", CONFIG_COUNT, AT(pin), "0", 0, 1, true,
+      "1: each of these threads stays on one CPU." },
+    { "generator", "context", CONFIG_COUNT, AT(context), "4096", 64, 1048576, true,
+      "Tokens of one prompt and its answer, at most the model's own. Above: 413." },
+    { "generator", "streams", CONFIG_COUNT, AT(n_generating), "8", 1, 256, true,
+      "Prompts that are read or answered at once." },
+    { "generator", "queue", CONFIG_COUNT, AT(n_generate_queue), "24", 1, 4096, true,
+      "Requests that wait for one of these. Above: 503." },
+    { "generator", "kv", CONFIG_STRING, AT(kv), "f16", 0, 8, true,
+      "Numbers that keys and values are kept in: f16, f32 or q8_0." },
+    { "generator", "cache_size", CONFIG_SIZE, AT(kv_bytes), "2G", M(1), G(1024), true,
+      "Memory for keys and values, of running requests and of prompts kept for others that begin "
+      "alike; at least one context." },
+    { "generator", "cached_prompts", CONFIG_COUNT, AT(n_cached_prompts), "32", 0, 1024, true,
+      "Prompts that are kept. Requests share them only within one collection." },
+    { "generator", "gap_ratio", CONFIG_NUMBER, AT(gap_ratio), "2", 1, 1000, true,
+      "While somebody is being answered, reading another's prompt may make a token take so many "
+      "times as long." },
+    { "generator", "drafted", CONFIG_COUNT, AT(n_drafted), "8", 0, 31, true,
+      "Tokens guessed ahead where text repeats the prompt. 0: none." },
+    { "generator", "answer_tokens", CONFIG_COUNT, AT(answer_tokens), "1024", 1, 1048576, true,
+      "Tokens written for one request, and the default where it names no number. Above: 400." },
+
     { "access", "read", CONFIG_LIST, AT(read), "*", 0, 0, true,
       "Who may search, ask and read, where a collection does not say otherwise: names of users, "
       "@group, numbers, * for all who can connect." },

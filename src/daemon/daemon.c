@@ -77,6 +77,9 @@ static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
     size_t n_prepare = config->n_prepare_threads ? config->n_prepare_threads : n_cpus();
     TRY(writer_new(daemon->index, config->commit_bytes, &daemon->writer, err));
     TRY(work_pool_new("fonte-work", n_threads, 0, daemon_pool_run, &daemon->pool, err));
+    /* They only wait: one for each stream, and for each that may wait for one. */
+    size_t n_generate = config->n_generating + config->n_generate_queue;
+    TRY(work_pool_new("fonte-generate", n_generate, 0, daemon_pool_run, &daemon->generate, err));
     /* nicer than searches: a person waits for those */
     return work_pool_new("fonte-prepare", n_prepare, 5, daemon_pool_run, &daemon->prepare, err);
 }
@@ -99,6 +102,7 @@ static Status start(Daemon *daemon, Err *err) {
     size_t n_threads = config->n_threads ? config->n_threads : MAX(n_cpus(), (size_t)2);
     raise_files(config);
     TRY(open_index(daemon, n_threads, err));
+    TRY(served_open(config, &daemon->served, err));
     TRY(open_threads(daemon, n_threads, err));
     TRY(open_server(daemon, err));
     return daemon_loop_open(daemon, err);
@@ -126,11 +130,14 @@ static void stop(Daemon *daemon) {
     }
     daemon->prepare = work_pool_free(daemon->prepare);
     daemon->pool = work_pool_free(daemon->pool);
+    if (daemon->served) engine_stop(served_engine(daemon->served));
+    daemon->generate = work_pool_free(daemon->generate);
     daemon->writer = writer_free(daemon->writer);
     daemon_finish_jobs(daemon);
     daemon->server = http_server_close(daemon->server);
     daemon_loop_close(daemon);
     notify_extend(60 * 1000000); /* the snapshot is written */
+    served_unref(daemon->served);
     index_close(daemon->index);
     listen_remove(&daemon->listener);
     access_unref(daemon->access);

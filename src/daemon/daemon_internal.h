@@ -16,8 +16,10 @@ struct Daemon {
     Index *index;
     Listener listener;
     HttpServer *server;
-    WorkPool *pool;    /* searches, answers, reads */
-    WorkPool *prepare; /* new documents, up to the writer */
+    WorkPool *pool;     /* searches, answers, reads */
+    WorkPool *prepare;  /* new documents, up to the writer */
+    WorkPool *generate; /* what waits for the engine */
+    Served *served;     /* NULL = no model */
     Writer *writer;
     Metrics metrics;
     int64_t started_us;

@@ -47,6 +47,19 @@ Status field_count(const Json *object, const char *name, size_t min, size_t max,
     return STATUS_OK;
 }
 
+Status field_number(const Json *object, const char *name, double min, double max, double *ret,
+                    Err *err) {
+    const Json *value = member(object, name);
+    if (!value) return STATUS_OK;
+    if (value->type != JSON_NUMBER) return wrong_type(value, name, "a number", err);
+    if (value->number < min || value->number > max) {
+        return err_set_param(err, STATUS_INVALID, name, "%s: a number within %g and %g", name, min,
+                             max);
+    }
+    *ret = value->number;
+    return STATUS_OK;
+}
+
 Status field_check_names(const Json *object, const char *const *names, Err *err) {
     for (const Json *child = object->child; child; child = child->next) {
         size_t i = 0;

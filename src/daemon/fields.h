@@ -11,6 +11,9 @@ Status field_bool(const Json *object, const char *name, bool *ret, Err *err) MUS
 /* A whole number within min and max. */
 Status field_count(const Json *object, const char *name, size_t min, size_t max, size_t *ret,
                    Err *err) MUST_CHECK;
+/* A number within min and max. */
+Status field_number(const Json *object, const char *name, double min, double max, double *ret,
+                    Err *err) MUST_CHECK;
 /* INVALID naming the first member that is not among the names (NULL-terminated). */
 Status field_check_names(const Json *object, const char *const *names, Err *err) MUST_CHECK;
 

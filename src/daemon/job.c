@@ -57,6 +57,7 @@ Job *job_free(Job *job) {
     index_added_free(job->added);
     http_stream_unref(job->stream);
     access_unref(job->access);
+    served_unref(job->served);
     http_peer_deinit(&job->peer);
     buf_deinit(&job->body);
     buf_deinit(&job->out);
@@ -68,7 +69,9 @@ Job *job_free(Job *job) {
 void job_submit(Job *job) {
     Daemon *daemon = job->daemon;
     const Config *config = daemon->config;
-    WorkPool *pool = job->is_change ? daemon->prepare : daemon->pool;
+    WorkPool *pool = job->is_change   ? daemon->prepare
+                     : job->generates ? daemon->generate
+                                      : daemon->pool;
     size_t queue = job->is_change ? config->prepare_queue : config->queue;
     if (work_pool_push(pool, &job->item, queue, config->pending_bytes)) return;
     HttpRequest *request = job->request;

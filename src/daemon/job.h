@@ -5,6 +5,7 @@
  * and the links belong to the loop; the rest to whoever runs the job. */
 #include "answer/answer.h"
 #include "daemon/access.h"
+#include "daemon/served.h"
 #include "daemon/work.h"
 #include "http/server.h"
 #include <stdatomic.h>
@@ -40,6 +41,10 @@ struct Job {
     AnswerMode mode;
     size_t limit;
     StorePart part;
+    struct Completion *completion; /* OpenAI's; in the arena */
+    Served *served;                /* owned reference; NULL = none needed */
+    size_t daemon_answer_tokens;   /* [generator] answer_tokens */
+    bool generates;                /* runs on the pool that waits for the engine */
 
     /* on a pool's thread; OK with `committed` unset hands a change to the writer */
     Status (*work)(Job *job, Err *err);
@@ -61,7 +66,7 @@ struct Job {
 Job *job_new(Daemon *daemon, HttpRequest *request, Status (*work)(Job *job, Err *err));
 Job *job_free(Job *job);
 /* To a pool; where its queue is full, 503 and the job is gone. Changes go to the pool that
- * prepares. */
+ * prepares, what waits for the engine to the pool that generates. */
 void job_submit(Job *job);
 /* Any thread: the job is over, job->err says how. */
 void job_complete(Job *job);

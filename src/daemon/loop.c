@@ -104,6 +104,7 @@ static void on_stop(uv_signal_t *handle, int number) {
 typedef struct Reload {
     Config *config;
     Access *access;
+    Served *served; /* where another one is asked for */
     Status status;
     Err err;
 } Reload;
@@ -118,6 +119,9 @@ static void reload_work(uv_work_t *work) {
     if (reload->status == STATUS_OK) {
         reload->status = access_new(reload->config, &reload->access, &reload->err);
     }
+    if (reload->status == STATUS_OK && !served_is_same(daemon->config, reload->config)) {
+        reload->status = served_open(reload->config, &reload->served, &reload->err);
+    }
 }
 
 static void apply(Daemon *daemon, Reload *reload) {
@@ -128,6 +132,10 @@ static void apply(Daemon *daemon, Reload *reload) {
     /* state and socket were completed at the start and stay */
     daemon->config->state = arena_string(&daemon->config->arena, slice_of(before->state));
     daemon->config->socket = arena_string(&daemon->config->arena, slice_of(before->socket));
+    if (!served_is_same(before, daemon->config)) {
+        served_unref(daemon->served); /* requests that are under way keep it */
+        daemon->served = STEAL(reload->served);
+    }
     config_free(before);
     access_unref(daemon->access);
     daemon->access = STEAL(reload->access);
@@ -154,6 +162,7 @@ static void reload_done(uv_work_t *work, int status) {
     }
     config_free(reload->config);
     access_unref(reload->access);
+    served_unref(reload->served);
     free(reload);
     notify_ready();
     if (daemon->reload_again) reload_start(daemon);

@@ -113,5 +113,15 @@ void metrics_render(const Metrics *metrics, const MetricsGauges *g, Buf *ret) {
     single(ret, "fonte_vectors", "gauge", "Vectors in memory.", (double)g->writer.index.n_vectors);
     single(ret, "fonte_index_bytes", "gauge", "Database and write-ahead log.",
            (double)g->writer.index.counts.n_file_bytes);
+    single(ret, "fonte_engine_active", "gauge", "Prompts that are read or answered.",
+           (double)g->engine.n_active);
+    single(ret, "fonte_engine_queue", "gauge", "Requests that wait for the engine.",
+           (double)g->engine.n_waiting);
+    single(ret, "fonte_engine_prompt_tokens_total", "counter", "Tokens of prompts.",
+           (double)g->engine.n_prompt);
+    single(ret, "fonte_engine_cached_tokens_total", "counter",
+           "Of these, tokens that the prefix cache had.", (double)g->engine.n_cached);
+    single(ret, "fonte_engine_written_tokens_total", "counter", "Tokens written.",
+           (double)g->engine.n_tokens);
     single(ret, "fonte_uptime_seconds", "gauge", "Since the daemon was ready.", g->uptime_s);
 }

@@ -28,6 +28,7 @@ typedef struct MetricsGauges {
     size_t n_connections, n_active, n_streams, n_waiting, n_prepare_waiting, n_jobs;
     double uptime_s;
     WriterStatus writer;
+    EngineStats engine; /* all zero without a model */
 } MetricsGauges;
 
 void metrics_count(Metrics *metrics, const HttpDone *done);

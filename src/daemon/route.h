@@ -29,6 +29,13 @@ bool route_takes_document_type(const char *content_type);
 /* The media type without its parameters equals `type`. */
 bool route_type_is(const char *content_type, const char *type);
 
+/* route_completions.c */
+void route_chat_completions(Daemon *daemon, HttpRequest *request);
+void route_completions(Daemon *daemon, HttpRequest *request);
+/* route_models.c */
+void route_models(Daemon *daemon, HttpRequest *request);
+void route_model(Daemon *daemon, HttpRequest *request);
+void route_embeddings(Daemon *daemon, HttpRequest *request);
 /* route_documents.c */
 void route_documents_add(Daemon *daemon, HttpRequest *request);
 void route_documents_list(Daemon *daemon, HttpRequest *request);

@@ -28,6 +28,7 @@ static void gauges(Daemon *daemon, MetricsGauges *ret) {
         .uptime_s = (double)(clock_us() - daemon->started_us) / 1e6,
     };
     writer_status(daemon->writer, &ret->writer);
+    if (daemon->served) engine_stats(served_engine(daemon->served), &ret->engine);
 }
 
 void route_metrics(Daemon *daemon, HttpRequest *request) {
@@ -55,6 +56,31 @@ static void render_index(JsonWriter *w, const IndexStatus *index) {
     json_end_object(w);
 }
 
+static void render_model(JsonWriter *w, Served *served) {
+    if (!served) return;
+    EngineStats s;
+    engine_stats(served_engine(served), &s);
+    json_begin_object(w, "model");
+    json_string(w, "name", served_name(served));
+    json_string(w, "licence", served_licence(served));
+    json_string(w, "template", template_name(served_template(served)));
+    json_uint(w, "weights_bytes", llm_model_bytes(served_model(served)));
+    json_uint(w, "cache_bytes", s.kv_bytes);
+    json_uint(w, "context", engine_context(served_engine(served)));
+    json_uint(w, "active", s.n_active);
+    json_uint(w, "queue", s.n_waiting);
+    json_uint(w, "requests", s.n_jobs);
+    json_uint(w, "cancelled", s.n_cancelled);
+    json_uint(w, "rejected", s.n_rejected);
+    json_uint(w, "prompt_tokens", s.n_prompt);
+    json_uint(w, "cached_tokens", s.n_cached);
+    json_uint(w, "cached_prompts", s.n_kept);
+    json_uint(w, "written_tokens", s.n_tokens);
+    json_uint(w, "guessed_tokens", s.n_drafted);
+    json_uint(w, "guessed_right", s.n_accepted);
+    json_end_object(w);
+}
+
 void route_status(Daemon *daemon, HttpRequest *request) {
     MetricsGauges g;
     gauges(daemon, &g);
@@ -66,6 +92,7 @@ void route_status(Daemon *daemon, HttpRequest *request) {
     json_uint(&w, "pid", (uint64_t)getpid());
     json_fixed(&w, "uptime_s", g.uptime_s, 3);
     render_index(&w, &g.writer.index);
+    render_model(&w, daemon->served);
     json_begin_object(&w, "server");
     json_uint(&w, "connections", g.n_connections);
     json_uint(&w, "requests", g.n_active);

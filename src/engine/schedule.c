@@ -42,6 +42,8 @@ void engine_finish(Engine *e, EngineStream *s, EngineEnd end, Status status, con
     }
     e->n_active--;
     pthread_mutex_lock(&e->lock);
+    e->stats.n_active = e->n_active;
+    e->stats.n_kept = prefix_n_kept(e);
     finish_locked(e, s, end, status, err);
     pthread_mutex_unlock(&e->lock);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Guessing pays while the weights' way from memory is what a step waits for. */
@@ -112,6 +113,10 @@ static void hand_over(Engine *e, EngineStream *s, const SamplerToken *token) {
 /* The next token from a row. ret_end: the text ends with it. */
 static Status take_token(Engine *e, EngineStream *s, float *logits, int32_t *ret_id,
                          EngineEnd *ret_end, Err *err) {
+    /* Rows that only fill the matrix up are no tokens. */
+    for (size_t i = vocab_size(e->model->vocab); i < e->model->shape.n_vocab; i++) {
+        logits[i] = -INFINITY;
+    }
     SamplerToken token;
     SamplerMask *mask = s->job.constraint ? sampler_mask(s->sampler) : NULL;
     if (mask) s->constraint.allow(s->constraint.context, mask);

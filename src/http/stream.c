@@ -76,7 +76,7 @@ void stream_drain_wakes(HttpServer *server) {
 }
 
 void http_stream_frame(const char *event, Slice data, Buf *ret) {
-    buf_printf(ret, "event: %s\n", event);
+    if (event) buf_printf(ret, "event: %s\n", event);
     do {
         const char *end = data.n ? memchr(data.p, '\n', data.n) : NULL;
         Slice line = { data.p, end ? (size_t)(end - data.p) : data.n };

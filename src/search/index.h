@@ -84,6 +84,11 @@ FontePassages *index_passages_free(FontePassages *passages);
 Status index_frequencies(Index *index, const Slice *terms, size_t n, uint64_t *ret_df,
                          uint64_t *ret_n_passages, Err *err) MUST_CHECK;
 
+/* The vector of a text by the embedder that serves: *ret_dim numbers in the arena, norm 1 (all zero
+ * where the text holds nothing). */
+Status index_vector_of(Index *index, Slice text, const char *language, bool is_query, Arena *arena,
+                       float **ret, size_t *ret_dim, Err *err) MUST_CHECK;
+
 /* Documents: as the store has them, on a read connection of the pool. */
 Status index_document(Index *index, const char *id, Arena *arena, FonteDocument *ret,
                       Err *err) MUST_CHECK;

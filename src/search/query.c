@@ -333,6 +333,36 @@ static Status read_passages(Search *s, Err *err) {
 
 /* ---- the interface ---- */
 
+static Status embed_locked(Index *index, const EmbedText *text, Arena *arena, float **ret,
+                           size_t *ret_dim, Err *err) {
+    const Embedder *embedder = index->live.embedder->embedder;
+    IndexScratch *scratch = index_scratch_take(index, err);
+    void *own = NULL;
+    float *x = arena_alloc(arena, embedder->dim, sizeof *x);
+    Status status =
+        scratch && x ? index_scratch_embedder(scratch, embedder, &own, err) : no_memory(err);
+    if (status == STATUS_OK) status = embedder->embed(embedder, own, text, x, err);
+    index_scratch_give(index, scratch);
+    if (status != STATUS_OK) return status;
+    *ret = x;
+    *ret_dim = embedder->dim;
+    return STATUS_OK;
+}
+
+Status index_vector_of(Index *index, Slice text, const char *language, bool is_query, Arena *arena,
+                       float **ret, size_t *ret_dim, Err *err) {
+    char guessed[LANGUAGE_BYTES];
+    if (!language || !*language) {
+        language_guess(text, "", guessed);
+        language = guessed;
+    }
+    EmbedText t = { .text = text, .language = language, .is_query = is_query };
+    pthread_rwlock_rdlock(&index->live_lock);
+    Status status = embed_locked(index, &t, arena, ret, ret_dim, err);
+    pthread_rwlock_unlock(&index->live_lock);
+    return status;
+}
+
 static Status search(Search *s, Err *err) {
     int64_t start = clock_us();
     TRY(find_language(s, err));
