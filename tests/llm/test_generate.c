@@ -4,6 +4,7 @@
 #include "tiny_model.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { N_VOCAB = 96, CONTEXT = 64 };
@@ -49,7 +50,7 @@ static bool on_token(void *user, const GenerateToken *token) {
 static bool on_reading(void *user, size_t n_read, size_t n_prompt) {
     Bench *b = user;
     (void)n_prompt;
-    cr_assert_eq(n_read % 256, 0);
+    cr_assert_lt(n_read, n_prompt);
     return ++b->n_reading != b->stop_reading;
 }
 
