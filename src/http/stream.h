@@ -9,8 +9,9 @@ typedef struct HttpStream HttpStream;
 
 HttpStream *http_stream_ref(HttpStream *stream);
 HttpStream *http_stream_unref(HttpStream *stream);
-/* One event: name (NULL = none, which clients take as "message") and data (each line of data gets its own field). Waits while the buffer is full;
- * CANCELLED where the client is gone, TIMEOUT where it read nothing for the stall time. */
+/* One event: name (NULL = none, which clients take as "message") and data (each line of data gets
+ * its own field). Waits while the buffer is full; CANCELLED where the client is gone, TIMEOUT where
+ * it read nothing for the stall time. */
 Status http_stream_send(HttpStream *stream, const char *event, Slice data, Err *err) MUST_CHECK;
 /* No more events: the response ends when all was read. */
 void http_stream_end(HttpStream *stream);

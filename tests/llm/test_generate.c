@@ -49,7 +49,6 @@ static bool on_token(void *user, const GenerateToken *token) {
 
 static bool on_reading(void *user, size_t n_read, size_t n_prompt) {
     Bench *b = user;
-    (void)n_prompt;
     cr_assert_lt(n_read, n_prompt);
     return ++b->n_reading != b->stop_reading;
 }
@@ -176,7 +175,8 @@ Test(llm_generate, a_prompt_and_answer_that_do_not_fit_are_refused_with_the_numb
     Err err = { 0 };
     GenerateOptions o = options_of(&b, CONTEXT - N_PROMPT + 1);
     cr_assert_eq(run(&b, prompt, N_PROMPT, &o, &done, &err), STATUS_TOO_LARGE);
-    cr_assert_str_eq(err.text, "the prompt has 5 tokens and 60 are to be written, the context has 64");
+    cr_assert_str_eq(err.text,
+                     "the prompt has 5 tokens and 60 are to be written, the context has 64");
     cr_assert_eq(b.n_reading, 0);
     o.output.max_tokens--;
     cr_assert_eq(run(&b, prompt, N_PROMPT, &o, &done, &err), STATUS_OK);

@@ -224,25 +224,35 @@ Test(llm_output, random_streams_show_the_text_up_to_the_first_stop) {
             vocab = vocabulary(round > 0);
         }
         const int32_t *pieces;
-        static const int32_t spm[] = { SMALL_BYTES + 'a',       SMALL_BYTES + 'b',
-                                       SMALL_BYTES + 0xC3,      SMALL_BYTES + 0xA9,
-                                       SMALL_BYTES + 256 + 5,   SMALL_BYTES + 256 + 6,
+        static const int32_t spm[] = { SMALL_BYTES + 'a',     SMALL_BYTES + 'b',
+                                       SMALL_BYTES + 0xC3,    SMALL_BYTES + 0xA9,
+                                       SMALL_BYTES + 256 + 5, SMALL_BYTES + 256 + 6,
                                        SMALL_BYTES + 256 + 10 };
         static const int32_t bpe[] = { 'a', 'b', 0xC3, 0xA9, 256, 257, 263 };
         pieces = round < 2000 ? spm : bpe;
-        static const char *const texts[] = { "aab", "ab\xC3\xA9", "\xC3\xA9\xC3\xA9", "ba", "baa",
-                                             "\xEF\xBF\xBD" "a" };
+        static const char *const texts[] = { "aab",
+                                             "ab\xC3\xA9",
+                                             "\xC3\xA9\xC3\xA9",
+                                             "ba",
+                                             "baa",
+                                             "\xEF\xBF\xBD"
+                                             "a" };
         Slice stops[3];
         size_t n_stops = (size_t)round % 4;
         int32_t ids[60];
         for (size_t i = 0; i < n_stops; i++)
-            random = random * 6364136223846793005U + 1, stops[i] = slice_of(texts[(random >> 40) % 6]);
+            random = random * 6364136223846793005U + 1,
+            stops[i] = slice_of(texts[(random >> 40) % 6]);
         for (size_t i = 0; i < N_ELEMENTS(ids); i++)
             random = random * 6364136223846793005U + 1, ids[i] = pieces[(random >> 40) % 7];
         AUTO_BUF Buf whole = BUF_NULL;
-        cr_assert_eq(tokenizer_decode(vocab, ids, N_ELEMENTS(ids), DETOKENIZE_CONTINUED, &whole, NULL), STATUS_OK);
+        cr_assert_eq(
+            tokenizer_decode(vocab, ids, N_ELEMENTS(ids), DETOKENIZE_CONTINUED, &whole, NULL),
+            STATUS_OK);
         size_t end = plain_end(whole.p, whole.n, stops, n_stops);
-        OutputOptions options = { .stops = stops, .n_stops = n_stops, .detokenize = DETOKENIZE_CONTINUED };
+        OutputOptions options = { .stops = stops,
+                                  .n_stops = n_stops,
+                                  .detokenize = DETOKENIZE_CONTINUED };
         Shown shown = show(vocab, options, ids, N_ELEMENTS(ids));
         cr_assert_eq(shown.n, end, "round %d", round);
         cr_assert_eq(memcmp(shown.text, whole.p, end), 0, "round %d", round);
