@@ -7,6 +7,7 @@
 
 unsigned kernels_cpu_sets(void) {
     unsigned long caps = getauxval(AT_HWCAP);
-    bool neon = (caps & HWCAP_ASIMD) && (caps & HWCAP_ASIMDDP);
-    return neon ? KERNELS_REF | KERNELS_NEON : KERNELS_REF;
+    if (!(caps & HWCAP_ASIMD)) return KERNELS_REF;
+    unsigned sets = KERNELS_REF | KERNELS_NEON;
+    return caps & HWCAP_ASIMDDP ? sets | KERNELS_DOTPROD : sets;
 }

@@ -11,6 +11,7 @@ void kernels_fill_avx2(KernelTable *table);
 void kernels_fill_avx512(KernelTable *table);
 void kernels_fill_vnni(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);
+void kernels_fill_dotprod(KernelTable *table);
 
 /* Sets of the processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */
 unsigned kernels_cpu_sets(void);

@@ -25,8 +25,10 @@ static const SetRow sets[] = {
 #endif
 #ifdef KERNELS_HAVE_ARM
     { KERNELS_NEON, "neon", kernels_fill_neon },
+    { KERNELS_DOTPROD, "dotprod", kernels_fill_dotprod },
 #else
     { KERNELS_NEON, "neon", NULL },
+    { KERNELS_DOTPROD, "dotprod", NULL },
 #endif
     { KERNELS_AMX, "amx", NULL },
 };
@@ -66,7 +68,7 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
         if (!known) {
             return err_set_param(
                 err, STATUS_USAGE, "cpu-mask",
-                "\"%.*s\" is no set of kernels (ref, avx2, avx512, vnni, neon, amx, all)",
+                "\"%.*s\" is no set of kernels (ref, avx2, avx512, vnni, neon, dotprod, amx, all)",
                 SLICE_ARGS(word));
         }
         p += word.n;

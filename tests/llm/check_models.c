@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "llm/forward.h"
+#include "model_tolerance.h"
 #include "tiny_model.h"
-#include "tolerance.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,15 +40,7 @@ static double tolerance_of(const LlmModel *model) {
     KernelTable kernels;
     Err err = { 0 };
     need(kernels_pick(set_bit, &kernels, &err), &err);
-    const LlmLayer *l = &model->layers[0];
-    const GgufType types[] = { model->output.type, l->wq.type,     l->wk.type,   l->wv.type,
-                               l->wo.type,         l->w_gate.type, l->w_up.type, l->w_down.type };
-    double tolerance = TOLERANCE_MODEL;
-    for (size_t i = 0; i < N_ELEMENTS(types); i++) {
-        if (kernels.arithmetic[types[i]] == KERNELS_INT8) return TOLERANCE_MODEL_INT8;
-        if (kernels.arithmetic[types[i]] == KERNELS_BF16) tolerance = TOLERANCE_MODEL_BF16;
-    }
-    return tolerance;
+    return model_tolerance(model, &kernels);
 }
 
 static LlmContext *context_new(const LlmModel *model, unsigned n_threads) {

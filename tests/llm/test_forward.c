@@ -197,6 +197,9 @@ Test(llm_forward, batches_and_threads_change_no_bit_with_amx) {
 Test(llm_forward, batches_and_threads_change_no_bit_with_neon) {
     check_set(KERNELS_NEON);
 }
+Test(llm_forward, batches_and_threads_change_no_bit_with_dotprod) {
+    check_set(KERNELS_DOTPROD);
+}
 
 /* ---- sequences ------------------------------------------------------------------------------ */
 

@@ -4,8 +4,7 @@
 #include "gguf/random.h"
 #include "llm/forward.h"
 
-#include "base/mem.h"
-#include "tolerance.h"
+#include "llm/model_tolerance.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -71,12 +70,14 @@ static void check_shape(const char *shape, const char *mix, const LlmShape *want
               sqrt(power / (double)n));
     for (unsigned set = 2; set < KERNELS_ALL; set <<= 1) {
         if (!(kernels_available() & set)) continue;
+        KernelTable kernels;
+        cr_assert_eq(kernels_pick(set, &kernels, NULL), STATUS_OK);
         compute(model, set, got);
-        double error = 0;
+        double error = 0, tolerance = model_tolerance(model, &kernels);
         for (size_t i = 0; i < n; i++) {
             error += ((double)got[i] - ref[i]) * ((double)got[i] - ref[i]);
         }
-        cr_assert(error / power <= TOLERANCE_MODEL, "%s, %s: NMSE %.2e", shape,
+        cr_assert(error / power <= tolerance, "%s, %s: NMSE %.2e", shape,
                   kernels_set_name((KernelsSet)set), error / power);
         cr_log_info("%s, %s: NMSE %.2e", shape, kernels_set_name((KernelsSet)set), error / power);
     }

@@ -1,59 +1,9 @@
 #pragma once
 /* 32 weights of each format to eight vectors of 4 floats, bit for bit what gguf_decode_row gives.
- * As in x86/blocks_avx2.h: levels are put together as 32 signed bytes, widened and multiplied; a
- * level with its offset taken off is exact in f32. */
+ */
 #include "kernels/vec/vec_matmul.h"
 
-ALWAYS_INLINE float half(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
-}
-
-/* Levels as signed bytes, [0] weights 0-15, [1] weights 16-31. */
-typedef struct Levels {
-    int8x16_t v[2];
-} Levels;
-
-/* scale[j] level for each half j of the group. */
-ALWAYS_INLINE Group scaled(Levels q, const float scale[2]) {
-    Group group;
-    for (size_t j = 0; j < 2; j++) {
-        int16x8_t wide[2] = { vmovl_s8(vget_low_s8(q.v[j])), vmovl_s8(vget_high_s8(q.v[j])) };
-        for (size_t k = 0; k < 2; k++) {
-            float32x4_t low = vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide[k])));
-            float32x4_t high = vcvtq_f32_s32(vmovl_s16(vget_high_s16(wide[k])));
-            group.v[4 * j + 2 * k] = vmulq_n_f32(low, scale[j]);
-            group.v[4 * j + 2 * k + 1] = vmulq_n_f32(high, scale[j]);
-        }
-    }
-    return group;
-}
-ALWAYS_INLINE Group scaled_plus(Levels q, const float scale[2], const float add[2]) {
-    Group group = scaled(q, scale);
-    for (size_t j = 0; j < 8; j++) group.v[j] = vaddq_f32(group.v[j], vdupq_n_f32(add[j / 4]));
-    return group;
-}
-
-/* (bytes >> shift) & mask */
-ALWAYS_INLINE uint8x16_t field(uint8x16_t bytes, unsigned shift, uint8_t mask) {
-    return vandq_u8(vshlq_u8(bytes, vdupq_n_s8((int8_t) - (int)shift)), vdupq_n_u8(mask));
-}
-ALWAYS_INLINE int8x16_t minus(uint8x16_t bytes, int8_t offset) {
-    return vsubq_s8(vreinterpretq_s8_u8(bytes), vdupq_n_s8(offset));
-}
-
-/* Blocks of nibbles: the low halves are weights 0-15, the high halves 16-31. */
-typedef struct Nibbles {
-    uint8x16_t v[2];
-} Nibbles;
-ALWAYS_INLINE Nibbles nibbles(const uint8_t *qs) {
-    uint8x16_t q = vld1q_u8(qs);
-    return (Nibbles){ { vandq_u8(q, vdupq_n_u8(15)), vshrq_n_u8(q, 4) } };
-}
-ALWAYS_INLINE Levels levels(Nibbles q, int8_t offset) {
-    return (Levels){ { minus(q.v[0], offset), minus(q.v[1], offset) } };
-}
+#include "kernels/arm/unpack_neon.h"
 
 ALWAYS_INLINE Group decode_f32(const uint8_t *row, size_t g) {
     Group group;
@@ -80,136 +30,27 @@ ALWAYS_INLINE Group decode_bf16(const uint8_t *row, size_t g) {
     return group;
 }
 
-ALWAYS_INLINE Group decode_q4_0(const uint8_t *row, size_t g) {
-    const GgufBlockQ4_0 *b = (const GgufBlockQ4_0 *)row + g;
-    float d = half(&b->d);
-    return scaled(levels(nibbles(b->qs), 8), (float[2]){ d, d });
-}
-
-ALWAYS_INLINE Group decode_q4_1(const uint8_t *row, size_t g) {
-    const GgufBlockQ4_1 *b = (const GgufBlockQ4_1 *)row + g;
-    float d = half(&b->d), m = half(&b->m);
-    return scaled_plus(levels(nibbles(b->qs), 0), (float[2]){ d, d }, (float[2]){ m, m });
-}
-
-/* The nibbles with 16 added where the fifth bit is set. */
-ALWAYS_INLINE Nibbles fives(const uint8_t *qs, const uint8_t *qh) {
-    uint8x16_t one = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201U));
-    Nibbles q = nibbles(qs);
+/* One rounding for the product, one for the sum, as the reference does. */
+ALWAYS_INLINE Group group_of(Unpacked u, bool has_min) {
+    Group group;
     for (size_t j = 0; j < 2; j++) {
-        uint8x16_t spread = vcombine_u8(vdup_n_u8(qh[2 * j]), vdup_n_u8(qh[2 * j + 1]));
-        q.v[j] = vorrq_u8(q.v[j], vandq_u8(vtstq_u8(spread, one), vdupq_n_u8(16)));
+        int16x8_t wide[2] = { vmovl_s8(vget_low_s8(u.q.v[j])), vmovl_s8(vget_high_s8(u.q.v[j])) };
+        for (size_t k = 0; k < 2; k++) {
+            float32x4_t low = vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide[k])));
+            float32x4_t high = vcvtq_f32_s32(vmovl_s16(vget_high_s16(wide[k])));
+            group.v[4 * j + 2 * k] = vmulq_n_f32(low, u.scale[j]);
+            group.v[4 * j + 2 * k + 1] = vmulq_n_f32(high, u.scale[j]);
+        }
     }
-    return q;
-}
-
-ALWAYS_INLINE Group decode_q5_0(const uint8_t *row, size_t g) {
-    const GgufBlockQ5_0 *b = (const GgufBlockQ5_0 *)row + g;
-    float d = half(&b->d);
-    return scaled(levels(fives(b->qs, b->qh), 16), (float[2]){ d, d });
-}
-
-ALWAYS_INLINE Group decode_q5_1(const uint8_t *row, size_t g) {
-    const GgufBlockQ5_1 *b = (const GgufBlockQ5_1 *)row + g;
-    float d = half(&b->d), m = half(&b->m);
-    return scaled_plus(levels(fives(b->qs, b->qh), 0), (float[2]){ d, d }, (float[2]){ m, m });
-}
-
-ALWAYS_INLINE Group decode_q8_0(const uint8_t *row, size_t g) {
-    const GgufBlockQ8_0 *b = (const GgufBlockQ8_0 *)row + g;
-    float d = half(&b->d);
-    return scaled((Levels){ { vld1q_s8(b->qs), vld1q_s8(b->qs + 16) } }, (float[2]){ d, d });
-}
-
-ALWAYS_INLINE Levels iq4_levels(const uint8_t *qs) {
-    Nibbles q = nibbles(qs);
-    int8x16_t table = vld1q_s8(gguf_iq4_values);
-    return (Levels){ { vqtbl1q_s8(table, q.v[0]), vqtbl1q_s8(table, q.v[1]) } };
-}
-ALWAYS_INLINE Group decode_iq4_nl(const uint8_t *row, size_t g) {
-    const GgufBlockIQ4_NL *b = (const GgufBlockIQ4_NL *)row + g;
-    float d = half(&b->d);
-    return scaled(iq4_levels(b->qs), (float[2]){ d, d });
-}
-
-/* Superblocks: group g is group g % 8 of superblock g / 8. */
-
-ALWAYS_INLINE Group decode_q2_k(const uint8_t *row, size_t g) {
-    const GgufBlockQ2_K *b = (const GgufBlockQ2_K *)row + g / 8;
-    size_t k = g % 8;
-    float d = half(&b->d), dmin = half(&b->dmin), scale[2], min[2];
-    Levels q;
-    for (size_t j = 0; j < 2; j++) {
-        scale[j] = d * (float)(b->scales[2 * k + j] & 15);
-        min[j] = -(dmin * (float)(b->scales[2 * k + j] >> 4));
-        uint8x16_t two = vld1q_u8(b->qs + k / 4 * 32 + 16 * j);
-        q.v[j] = minus(field(two, (unsigned)(k % 4 * 2), 3), 0);
+    for (size_t i = 0; has_min && i < 8; i++) {
+        group.v[i] = vaddq_f32(group.v[i], vdupq_n_f32(u.min[i / 4]));
     }
-    return scaled_plus(q, scale, min);
+    return group;
 }
 
-ALWAYS_INLINE Group decode_q3_k(const uint8_t *row, size_t g) {
-    const GgufBlockQ3_K *b = (const GgufBlockQ3_K *)row + g / 8;
-    size_t k = g % 8;
-    float d = half(&b->d), scale[2];
-    Levels q;
-    for (size_t j = 0; j < 2; j++) {
-        size_t i = 2 * k + j;
-        int low = i < 8 ? b->scales[i] & 15 : b->scales[i - 8] >> 4;
-        scale[j] = d * (float)((low | (b->scales[8 + i % 4] >> 2 * (i / 4) & 3) << 4) - 32);
-        uint8x16_t two = vld1q_u8(b->qs + k / 4 * 32 + 16 * j);
-        uint8x16_t high = field(vld1q_u8(b->hmask + 16 * j), (unsigned)k, 1);
-        two = field(two, (unsigned)(k % 4 * 2), 3);
-        q.v[j] = minus(vorrq_u8(two, vshlq_n_u8(high, 2)), 4);
+#define DEFINE_DECODE(type, name, halves, min)                                                     \
+    ALWAYS_INLINE Group decode_##name(const uint8_t *row, size_t g) {                              \
+        return group_of(unpack_##name(row, g), min);                                               \
     }
-    return scaled(q, scale);
-}
-
-ALWAYS_INLINE Group decode_q4_k(const uint8_t *row, size_t g) {
-    const GgufBlockQ4_K *b = (const GgufBlockQ4_K *)row + g / 8;
-    size_t k = g % 8;
-    uint8_t sc, m;
-    gguf_q4_k_scale(b->scales, k, &sc, &m);
-    float scale = half(&b->d) * (float)sc, min = -(half(&b->dmin) * (float)m);
-    const uint8_t *qs = b->qs + k / 2 * 32;
-    unsigned shift = (unsigned)(k % 2 * 4);
-    Nibbles q = { { field(vld1q_u8(qs), shift, 15), field(vld1q_u8(qs + 16), shift, 15) } };
-    return scaled_plus(levels(q, 0), (float[2]){ scale, scale }, (float[2]){ min, min });
-}
-
-ALWAYS_INLINE Group decode_q5_k(const uint8_t *row, size_t g) {
-    const GgufBlockQ5_K *b = (const GgufBlockQ5_K *)row + g / 8;
-    size_t k = g % 8;
-    uint8_t sc, m;
-    gguf_q4_k_scale(b->scales, k, &sc, &m);
-    float scale = half(&b->d) * (float)sc, min = -(half(&b->dmin) * (float)m);
-    Nibbles q;
-    for (size_t j = 0; j < 2; j++) {
-        uint8x16_t low = vld1q_u8(b->qs + k / 2 * 32 + 16 * j);
-        uint8x16_t high = field(vld1q_u8(b->qh + 16 * j), (unsigned)k, 1);
-        low = field(low, (unsigned)(k % 2 * 4), 15);
-        q.v[j] = vorrq_u8(low, vshlq_n_u8(high, 4));
-    }
-    return scaled_plus(levels(q, 0), (float[2]){ scale, scale }, (float[2]){ min, min });
-}
-
-ALWAYS_INLINE Group decode_q6_k(const uint8_t *row, size_t g) {
-    const GgufBlockQ6_K *b = (const GgufBlockQ6_K *)row + g / 8;
-    size_t k = g % 8, h = k / 4, i = k % 4;
-    float d = half(&b->d), scale[2];
-    Nibbles q;
-    for (size_t j = 0; j < 2; j++) {
-        scale[j] = d * (float)b->scales[2 * k + j];
-        uint8x16_t low = vld1q_u8(b->ql + 64 * h + 32 * (i % 2) + 16 * j);
-        uint8x16_t high = field(vld1q_u8(b->qh + 32 * h + 16 * j), (unsigned)(2 * i), 3);
-        low = field(low, (unsigned)(i / 2 * 4), 15);
-        q.v[j] = vorrq_u8(low, vshlq_n_u8(high, 4));
-    }
-    return scaled(levels(q, 32), scale);
-}
-
-ALWAYS_INLINE Group decode_iq4_xs(const uint8_t *row, size_t g) {
-    const GgufBlockIQ4_XS *b = (const GgufBlockIQ4_XS *)row + g / 8;
-    float scale = half(&b->d) * (float)gguf_iq4_xs_scale(b, g % 8);
-    return scaled(iq4_levels(b->qs + g % 8 * 16), (float[2]){ scale, scale });
-}
+NEON_QUANTIZED_TYPES(DEFINE_DECODE)
+#undef DEFINE_DECODE
