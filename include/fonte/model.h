@@ -94,6 +94,7 @@ enum {
     FONTE_VOCAB_CONTROL = 4,   /* when decoding: write control tokens as they are spelled */
     FONTE_VOCAB_CONTINUED = 8, /* this text goes on after another: no space before it is added
                                   (encoding) or taken off (decoding) */
+    FONTE_VOCAB_AS_MODEL = 16, /* encoding: what the file wants at the beginning and the end */
 };
 
 /* path: a GGUF (weights are not needed) or a SentencePiece tokenizer.model, by its content.

@@ -40,12 +40,17 @@ _fonte() {
     bench) options="ingest search engine --size --passages --clients --requests
         --prompt --decode --context --streams --threads --kv --kernels --profile --repeat" ;;
     model)
-        local models="inspect verify tokenize detokenize quantize convert random"
+        local models="inspect verify tokenize detokenize logits generate perplexity quantize convert random"
         case ${COMP_WORDS[i + 1]} in
         inspect) options="--keys --tensors" ;;
         verify) options="--threads" ;;
         tokenize) options="--file --bos --eos --ids" ;;
         detokenize) options="--control --continued" ;;
+        logits) options="--tokens --out --threads --cpu-mask --kv --context" ;;
+        generate) options="--prompt --tokens-in --tokens --temperature --top-k --top-p --min-p
+            --repetition-penalty --frequency-penalty --presence-penalty --seed --stop --ignore-end
+            --chat --system --template --ids --threads --cpu-mask --kv --context" ;;
+        perplexity) options="--threads --cpu-mask --kv --context" ;;
         quantize) options="--threads --pure --quiet" ;;
         convert) options="--type --name" ;;
         random) options="--layers --seed" ;;

@@ -1,6 +1,11 @@
 #pragma once
 /* Shared by the files of src/api: every pointer that a stranger passes is checked. */
 #include "base/status.h"
+#include "llm/vocab.h"
+
+struct FonteVocab {
+    Vocab *vocab;
+};
 
 #define NEED(pointer, error)                                                                       \
     do {                                                                                           \

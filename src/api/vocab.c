@@ -4,10 +4,6 @@
 #include "api/api_internal.h"
 #include "llm/tokenizer.h"
 
-struct FonteVocab {
-    Vocab *vocab;
-};
-
 FonteStatus fonte_vocab_open(const char *path, FonteVocab **ret, FonteError *error) {
     NEED(path, error);
     NEED(ret, error);
@@ -42,6 +38,7 @@ FonteStatus fonte_vocab_encode(const FonteVocab *vocab, const void *text, size_t
     if (flags & FONTE_VOCAB_BOS) inner |= TOKENIZE_BOS;
     if (flags & FONTE_VOCAB_EOS) inner |= TOKENIZE_EOS;
     if (flags & FONTE_VOCAB_CONTINUED) inner |= TOKENIZE_NO_PREFIX;
+    if (flags & FONTE_VOCAB_AS_MODEL) inner |= TOKENIZE_AS_MODEL;
     TokenList list = TOKEN_LIST_NULL;
     Status status = tokenizer_encode(vocab->vocab, (Slice){ text, n_text }, inner, &list, error);
     if (status == STATUS_OK && !list.ids && !(list.ids = mem_alloc(1, sizeof *list.ids)))

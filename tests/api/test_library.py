@@ -44,6 +44,19 @@ class Library(unittest.TestCase):
                         input="#include <fonte/%s>\nint unused;\n" % name)
                 self.assertEqual(r.returncode, 0, r.stderr)
 
+    def test_example_chats(self):
+        example, fonte = os.environ["FONTE_EXAMPLE_CHAT"], os.environ["FONTE_EXE"]
+        fixture = os.path.join(os.environ["FONTE_ROOT"], "tests", "fixtures", "tiny-llama")
+        with tempfile.TemporaryDirectory() as folder:
+            model = os.path.join(folder, "tiny.gguf")
+            self.assertEqual(run(fonte, "model", "convert", fixture, model).returncode, 0)
+            r = run(example, model, "llama2", "Who made Llama 2?")
+            self.assertEqual((r.returncode, r.stderr), (0, ""))
+            self.assertGreater(len(r.stdout), 10)
+            r = run(example, model, "nope", "Who?")
+            self.assertEqual((r.returncode, r.stdout), (1, ""))
+            self.assertIn("llama2", r.stderr)
+
     def test_example_adds_and_answers(self):
         example = os.environ["FONTE_EXAMPLE_ASK"]
         with tempfile.TemporaryDirectory() as folder:
