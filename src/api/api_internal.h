@@ -7,6 +7,13 @@ struct FonteVocab {
     Vocab *vocab;
 };
 
+/* Rooms below may leave a text of what they tried without success: a caller's error is untouched
+ * where the whole succeeded. */
+static inline FonteStatus api_finish(Status status, const Err *err, FonteError *error) {
+    if (status != STATUS_OK && error) *error = *err;
+    return status;
+}
+
 #define NEED(pointer, error)                                                                       \
     do {                                                                                           \
         if (!(pointer))                                                                            \

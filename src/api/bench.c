@@ -235,5 +235,7 @@ FonteStatus fonte_bench_engine(const FonteBenchEngine *bench, FonteError *error)
     NEED(bench->model, error);
     CLEANUP(run_deinit) Run run = { .o = bench, .random = 12345 };
     TRY(fill_options(&run, error));
-    return measure(&run, error);
+    Err err = { 0 };
+    Status status = measure(&run, &err);
+    return api_finish(status, &err, error);
 }

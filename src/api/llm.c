@@ -53,13 +53,14 @@ FonteStatus fonte_llm_open(const char *path, const FonteLlmOptions *options, Fon
     NEED(ret, error);
     FonteLlm *llm = mem_alloc(1, sizeof *llm);
     if (!llm) return err_set(error, STATUS_NO_MEMORY, "%s: out of memory", path);
-    Status status = fill(llm, path, options ? options : &usual, error);
+    Err err = { 0 };
+    Status status = fill(llm, path, options ? options : &usual, &err);
     if (status == STATUS_OK) {
         *ret = llm;
     } else {
         fonte_llm_close(llm);
     }
-    return status;
+    return api_finish(status, &err, error);
 }
 
 FonteLlm *fonte_llm_close(FonteLlm *llm) {
@@ -236,7 +237,9 @@ FonteStatus fonte_llm_chat(const FonteLlm *llm, const char *template_name,
     NEED(ret_ids, error);
     NEED(ret_n, error);
     TemplateKind kind;
-    TRY(find_template(llm, template_name, &kind, error));
+    Err err = { 0 };
+    Status found = find_template(llm, template_name, &kind, &err);
+    if (found != STATUS_OK) return api_finish(found, &err, error);
     AUTO_FREE ChatMessage *chat = mem_alloc(n, sizeof *chat);
     if (!chat) return err_set(error, STATUS_NO_MEMORY, "out of memory");
     TRY(parse_messages(messages, n, chat, error));

@@ -157,16 +157,17 @@ FonteStatus fonte_model_inspect(const char *path, FonteModelInfo **ret, FonteErr
     NEED(ret, error);
     Info *info = mem_alloc(1, sizeof *info);
     if (!info) return no_memory(error);
-    Status status = gguf_file_open(path, NULL, &file, error);
+    Err err = { 0 };
+    Status status = gguf_file_open(path, NULL, &file, &err);
     if (status == STATUS_OK) {
-        status = fill(file, info, error);
+        status = fill(file, info, &err);
         gguf_file_close(file);
     }
     if (status == STATUS_OK)
         *ret = &info->info;
     else
         fonte_model_info_free(&info->info);
-    return status;
+    return api_finish(status, &err, error);
 }
 
 FonteModelInfo *fonte_model_info_free(FonteModelInfo *info) {
@@ -201,9 +202,10 @@ FonteStatus fonte_model_verify(const char *path, const FonteModelVerifyOptions *
     GgufFile *file;
     NEED(path, error);
     TRY(gguf_file_open(path, NULL, &file, error));
-    Status status = verify(file, options, error);
+    Err err = { 0 };
+    Status status = verify(file, options, &err);
     gguf_file_close(file);
-    return status;
+    return api_finish(status, &err, error);
 }
 
 /* ---- other formats ----------------------------------------------------------------------------
@@ -254,8 +256,9 @@ FonteStatus fonte_model_quantize(const char *in_path, const char *out_path, cons
         .user = (void *)options,
     };
     GgufQuantizeSummary sum;
-    TRY(gguf_quantize(in_path, out_path, type, &inner, &sum, error));
-    if (ret)
+    Err err = { 0 };
+    Status status = gguf_quantize(in_path, out_path, type, &inner, &sum, &err);
+    if (status == STATUS_OK && ret)
         *ret = (FonteQuantized){
             .in_bytes = sum.in_bytes,
             .out_bytes = sum.out_bytes,
@@ -265,7 +268,7 @@ FonteStatus fonte_model_quantize(const char *in_path, const char *out_path, cons
             .bits_per_weight = sum.bits_per_weight,
             .relative = sum.relative,
         };
-    return STATUS_OK;
+    return api_finish(status, &err, error);
 }
 
 FonteStatus fonte_model_convert(const char *folder, const char *out_path,
@@ -280,11 +283,12 @@ FonteStatus fonte_model_convert(const char *folder, const char *out_path,
                                       .progress = options->progress,
                                       .user = options->context };
     GgufConvertSummary sum;
-    TRY(gguf_convert(folder, out_path, &inner, &sum, error));
-    if (ret)
+    Err err = { 0 };
+    Status status = gguf_convert(folder, out_path, &inner, &sum, &err);
+    if (status == STATUS_OK && ret)
         *ret = (FonteConverted){ sum.n_tensors, sum.n_elements, sum.out_bytes,
                                  gguf_type_name(sum.type) };
-    return STATUS_OK;
+    return api_finish(status, &err, error);
 }
 
 const char *fonte_random_shape(size_t i) {
@@ -304,9 +308,10 @@ FonteStatus fonte_model_random(const char *shape, const char *type, const char *
         inner = (GgufRandomOptions){ options->n_layers, options->seed, options->progress,
                                      options->context };
     GgufRandomSummary sum;
-    TRY(gguf_random(out_path, shape, type, &inner, &sum, error));
-    if (ret)
+    Err err = { 0 };
+    Status status = gguf_random(out_path, shape, type, &inner, &sum, &err);
+    if (status == STATUS_OK && ret)
         *ret = (FonteConverted){ sum.n_tensors, sum.n_elements, sum.out_bytes,
                                  gguf_mix_find(type)->name };
-    return STATUS_OK;
+    return api_finish(status, &err, error);
 }

@@ -9,12 +9,13 @@ FonteStatus fonte_vocab_open(const char *path, FonteVocab **ret, FonteError *err
     NEED(ret, error);
     FonteVocab *vocab = mem_alloc(1, sizeof *vocab);
     if (!vocab) return err_set(error, STATUS_NO_MEMORY, "%s: out of memory", path);
-    Status status = vocab_open(path, &vocab->vocab, error);
+    Err err = { 0 };
+    Status status = vocab_open(path, &vocab->vocab, &err);
     if (status == STATUS_OK)
         *ret = vocab;
     else
         free(vocab);
-    return status;
+    return api_finish(status, &err, error);
 }
 
 FonteVocab *fonte_vocab_close(FonteVocab *vocab) {
