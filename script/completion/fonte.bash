@@ -36,7 +36,7 @@ _fonte() {
     docs) options="--collection --collections --limit --text --original" ;;
     rm) options="--collection --all --yes" ;;
     eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
-        --max-sentences" ;;
+        --max-sentences --remove-gold" ;;
     bench) options="ingest search engine --size --passages --clients --requests
         --prompt --decode --context --streams --threads --kv --kernels --profile --repeat" ;;
     model)

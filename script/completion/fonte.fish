@@ -68,6 +68,7 @@ complete -c fonte -n $eval -l search -x -a 'hybrid lexical vector' -d 'How passa
 complete -c fonte -n $eval -l limit -x -d 'Ask only so many questions'
 complete -c fonte -n $eval -l no-titles -d 'Index passages without their titles'
 complete -c fonte -n $eval -l min-confidence -x -d 'Abstain below it'
+complete -c fonte -n $eval -l remove-gold -d 'Ask again without the passage'
 complete -c fonte -n $eval -l max-sentences -x -d 'Sentences at the most'
 set -l bench '__fish_seen_subcommand_from bench'
 complete -c fonte -n $bench -a 'ingest search engine'

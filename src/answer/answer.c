@@ -5,6 +5,8 @@
 #include "answer/generator.h"
 #include "base/clock.h"
 
+enum { K_DEFAULT = 8, K_FIELD = 20 };
+
 typedef struct AnswerObject {
     FonteAnswer answer; /* first, so that the public pointer is this one */
     Arena arena;
@@ -47,14 +49,27 @@ static Status nothing_found(Index *index, const FonteQuery *query, FonteAnswer *
 
 static Status write_answer(Index *index, const AnswerRequest *request, const Generator *generator,
                            const AnswerOptions *options, const AnswerEvents *events,
-                           FonteAnswer *answer, Err *err) {
+                           const FontePassages *found, FonteAnswer *answer, Err *err) {
     const FontePassages *passages = answer->passages;
     answer->language = passages->language;
     answer->text = answer->reason = "";
     if (events->passages) TRY(events->passages(events->context, passages));
     if (!passages->n_passages) return nothing_found(index, &request->query, answer, err);
-    AnswerJob job = { index, &request->query, passages, options, events };
+    AnswerJob job = { index, &request->query, passages, found, options, events };
     return generator->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
+}
+
+/* Searches for more than is wanted. The answer keeps what is wanted; *ret_found, a view of it, has
+ * all: how far the best passage is ahead of the field says whether it is the one. */
+static Status find(Index *index, const FonteQuery *wanted, const AnswerEvents *events,
+                   FonteAnswer *answer, FontePassages *ret_found, Err *err) {
+    FonteQuery query = *wanted;
+    size_t k = query.k ? query.k : K_DEFAULT;
+    query.k = MAX(k, (size_t)K_FIELD);
+    TRY(index_search(index, &query, events->cancelled, events->context, &answer->passages, err));
+    *ret_found = *answer->passages;
+    answer->passages->n_passages = MIN(answer->passages->n_passages, k);
+    return STATUS_OK;
 }
 
 Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOptions *options,
@@ -67,13 +82,13 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
     AnswerObject *object = mem_alloc(1, sizeof *object);
     if (!object) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer");
     CLEANUP(answer_free_cleanup) FonteAnswer *answer = &object->answer;
-    TRY(index_search(index, &request->query, events->cancelled, events->context, &answer->passages,
-                     err));
+    FontePassages found;
+    TRY(find(index, &request->query, events, answer, &found, err));
     int64_t found_us = clock_us();
     if (events->cancelled && events->cancelled(events->context)) {
         return err_set(err, STATUS_CANCELLED, "the client went away");
     }
-    TRY(write_answer(index, request, generator, options, events, answer, err));
+    TRY(write_answer(index, request, generator, options, events, &found, answer, err));
     answer->times = answer->passages->times;
     answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
     answer->times.total_ms = (double)(clock_us() - start_us) / 1000;

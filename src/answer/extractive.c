@@ -9,9 +9,9 @@
 
 static const double NEW_SHARE =
     0.12; /* of the question's weight that a further sentence must add */
-static const double NEAR_SCORE = 0.8; /* of the best sentence's score that it must have */
-static const double NEXT_SCORE =
-    0.35; /* the same, right behind a chosen one: "It was built by ..." */
+/* How far behind the best sentence's score it may be, in units of the fitted logit: e^-1 as likely;
+ * right behind a chosen one ("It was built by ...") e^-3. */
+static const double NEAR_BEHIND = 1, NEXT_BEHIND = 3;
 enum { MAX_QUOTES = 16 };
 
 static void terms_free_cleanup(TextTerms **terms) {
@@ -42,19 +42,20 @@ static bool is_next(const FontePassages *passages, const Sentence *s, const Sent
     return false;
 }
 
-static size_t choose(const Question *q, const FontePassages *passages, const Sentence *sentences,
-                     size_t n, size_t max, const Sentence *chosen[MAX_QUOTES]) {
+static size_t choose(const Question *q, const FontePassages *passages, const Ranking *ranking,
+                     size_t max, const Sentence *chosen[MAX_QUOTES]) {
     size_t n_chosen = 0;
     uint64_t covered = 0;
     if (max > MAX_QUOTES) max = MAX_QUOTES;
-    for (size_t i = 0; i < n && n_chosen < max; i++) {
-        const Sentence *s = &sentences[i];
-        double added = question_weight(q, s->match.terms & ~covered);
-        double near = is_next(passages, s, chosen, n_chosen) ? NEXT_SCORE : NEAR_SCORE;
-        bool adds = added >= NEW_SHARE * q->weight && s->score >= near * sentences[0].score;
+    for (size_t i = 0; i < ranking->n && n_chosen < max; i++) {
+        const Sentence *s = &ranking->sentences[i];
+        double added = question_weight(q, s->terms & ~covered);
+        double behind = ranking->sentences[0].score - s->score;
+        double near = is_next(passages, s, chosen, n_chosen) ? NEXT_BEHIND : NEAR_BEHIND;
+        bool adds = added >= NEW_SHARE * q->weight && behind <= near;
         if (n_chosen && !adds) continue;
         chosen[n_chosen++] = s;
-        covered |= s->match.terms;
+        covered |= s->terms;
     }
     if (n_chosen > 2) qsort(chosen + 1, n_chosen - 1, sizeof *chosen, compare_places);
     return n_chosen;
@@ -159,17 +160,17 @@ static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err 
     CLEANUP(question_cleanup) Question question = { 0 };
     TRY(question_init(&question, job->index, terms, slice_of(job->query->text),
                       job->passages->language, err));
-    Sentence *sentences;
-    size_t n;
-    TRY(sentence_rank(&question, terms, job->passages, arena, &sentences, &n, err));
-    ret->confidence = n ? sentences[0].confidence : 0;
-    if (!n || ret->confidence < job->options->min_confidence) {
+    Ranking ranking;
+    TRY(sentence_rank(&question, terms, job->found, job->passages->n_passages, arena, &ranking,
+                      err));
+    ret->confidence = ranking.confidence;
+    if (!ranking.n || ret->confidence < job->options->min_confidence) {
         abstain(ret, "weak_support");
         return STATUS_OK;
     }
     const Sentence *chosen[MAX_QUOTES];
     size_t max = job->options->max_sentences;
-    size_t n_chosen = choose(&question, job->passages, sentences, n, max, chosen);
+    size_t n_chosen = choose(&question, job->passages, &ranking, max, chosen);
     TRY(compose(job, chosen, n_chosen, arena, ret, err));
     /* every quoted document changed while the question was answered */
     if (!ret->n_citations) abstain(ret, "documents_changed");

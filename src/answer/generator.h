@@ -8,6 +8,7 @@ typedef struct AnswerJob {
     Index *index;
     const FonteQuery *query;
     const FontePassages *passages; /* best first; at least one */
+    const FontePassages *found;    /* the same and those behind them: what they stand out from */
     const AnswerOptions *options;
     const AnswerEvents *events; /* never NULL; its members may be */
 } AnswerJob;

@@ -1,15 +1,11 @@
-/* Scoring. A sentence answers well when it holds the question's rare words (idf-weighted coverage),
- * holds them next to each other, stands in a passage and under a title that hold the others, stands
- * high in the search's ranking, and has the kind of thing that was asked for (a date for "when")
- * beyond what the question itself says. All parts are shares of the question's weight, so that the
- * constants mean the same for every question. They were fitted on squad-it and xquad-en
- * (development part); docs/quality.md has the figures with and without each part.
- *
- * Confidence is another matter: it must be comparable between questions, so it looks only at
- * coverage, and counts a name or number of the question that is nowhere in the passage against it.
- */
+/* Scoring: a weighted sum of the evidence. The weights are fitted by script/calibrate as a
+ * conditional logit (the right sentence against the others of its question), confidence as a
+ * logistic regression (questions with their passage in the index against the same without it), on
+ * the development data; docs/quality.md has the figures, measured on articles that the fit did not
+ * see. */
 #include "answer/sentence.h"
 
+#include "answer/weights.h"
 #include "text/language.h"
 #include "text/passage.h"
 
@@ -18,71 +14,25 @@
 
 enum { MAX_SENTENCES = 4096 };
 
-static const double CONTEXT_SHARE =
-    0.25; /* a term of the passage counts so much of one in the sentence */
-static const double PAIR_SHARE = 0.4;      /* two terms side by side */
-static const double KIND_BONUS = 0.12;     /* the kind of thing asked for is there */
-static const double RANK_SHARE = 0.2;      /* the passage's place in the search */
-static const double LANGUAGE_BONUS = 0.05; /* the question's own language */
-static const double SHORT_WORDS = 4;       /* shorter ones are headings and fragments */
-
-/* Fitted on squad-it, xquad-en (with and without the gold passage) and corpora/tech-policy. Across
- * two languages fewer words can be found at all, which LOGIT_CROSSED makes up for. */
-static const double LOGIT_OWN = 6.0, LOGIT_CONTEXT = 4.3, LOGIT_VECTOR = 4.1, LOGIT_NAMES = -1.1;
-static const double LOGIT_CROSSED = 1.15, LOGIT_BIAS = -4.55;
-
-/* Languages with many forms of a word, and those that are matched by parts of words, find less of a
- * question even where the answer is. Chosen so that about a tenth of the answerable questions of
- * each xquad set is declined at the default. */
-static double language_logit(const char *language) {
-    if (!strcmp(language, "en") || !strcmp(language, "it") || !*language) return 0;
-    return language_is_unspaced(language) ? 1.6 : 0.7;
+static Status no_memory(Err *err) {
+    return err_set(err, STATUS_NO_MEMORY, "out of memory for sentences");
 }
 
-static bool has_kind(const Question *q, const Match *m) {
-    switch (q->kind) {
-    case ANSWER_TIME: return m->has_time;
-    case ANSWER_NUMBER: return m->has_number;
-    case ANSWER_NAME: return m->has_name;
-    case ANSWER_ANY: return false;
-    }
-    return false;
-}
+/* ---- reading ---- */
 
-static double missing_names(const Question *q, uint64_t found) {
-    double missing = 0;
-    for (size_t i = 0; i < q->n_terms; i++) {
-        if (q->terms[i].is_name && !(found >> i & 1)) missing += q->terms[i].weight;
-    }
-    return q->weight > 0 ? missing / q->weight : 0;
-}
+typedef struct Place {
+    size_t passage, start, end;
+} Place;
 
-static void score_sentence(const Question *q, const FontePassages *passages, Sentence *s) {
-    const FontePassage *p = &passages->passages[s->passage];
-    if (q->weight <= 0) return;
-    double own = question_weight(q, s->match.terms) / q->weight;
-    double context = question_weight(q, s->context) / q->weight;
-    double pairs = question_weight(q, s->match.pairs) / q->weight;
-    double top = passages->passages[0].score;
-    double rank = top > 0 ? p->score / top : 0;
-    bool same_language = strcmp(q->language, p->language) == 0;
-    s->score = own + CONTEXT_SHARE * context + PAIR_SHARE * pairs + RANK_SHARE * rank;
-    if (has_kind(q, &s->match)) s->score += KIND_BONUS;
-    if (same_language) s->score += LANGUAGE_BONUS;
-    if ((double)s->match.n_words < SHORT_WORDS) s->score *= 0.5;
-    double z = LOGIT_OWN * own + LOGIT_CONTEXT * context + LOGIT_VECTOR * p->vector_score +
-               LOGIT_NAMES * missing_names(q, s->match.terms | s->context) + LOGIT_BIAS +
-               language_logit(q->language);
-    if (!same_language) z += LOGIT_CROSSED;
-    s->confidence = 1 / (1 + exp(-z));
-}
-
-static int compare_sentences(const void *a, const void *b) {
-    const Sentence *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    if (x->passage != y->passage) return x->passage < y->passage ? -1 : 1;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
+typedef struct Reader {
+    const Question *q;
+    TextTerms *terms;
+    const FontePassages *found;
+    Arena *arena;
+    PassageReading *passages; /* [n_read] */
+    Place *places;            /* [n], passage by passage */
+    size_t n;
+} Reader;
 
 /* Whether a sentence is only the title or a heading, which passages begin with: it says what the
  * text is about, and is no answer. */
@@ -98,44 +48,122 @@ static bool is_heading(const FontePassage *p, Slice sentence) {
     return false;
 }
 
-static Status add_passage(const Question *q, TextTerms *terms, const FontePassages *passages,
-                          size_t nth, Arena *arena, Sentence *out, size_t *n, Err *err) {
-    const FontePassage *p = &passages->passages[nth];
-    Slice text = { p->text, p->end - p->start };
+static void add_to_passage(const Question *q, PassageReading *p, const Reading *r) {
+    p->terms |= r->terms;
+    for (size_t i = 0; i < q->n_terms; i++) p->best[i] = MAX(p->best[i], r->soft[i]);
+}
+
+/* Title and headings are read as one text. */
+static Status read_title(Reader *reader, PassageReading *p, Err *err) {
+    AUTO_BUF Buf text = BUF_NULL;
+    buf_printf(&text, "%s\n%s", p->passage->title, p->passage->heading);
+    TRY(buf_status(&text, err));
+    TRY(reading_of(reader->q, reader->terms, buf_slice(&text), p->passage->language, reader->arena,
+                   &p->title, err));
+    size_t known = 0, content = 0;
+    for (size_t i = 0; i < p->title.n_words; i++) {
+        content += !p->title.words[i].is_stop;
+        known += !p->title.words[i].is_stop && p->title.words[i].in_question;
+    }
+    p->title_share = content ? (double)known / (double)content : 0;
+    add_to_passage(reader->q, p, &p->title);
+    return STATUS_OK;
+}
+
+static Status read_passage(Reader *reader, size_t nth, Err *err) {
+    const FontePassage *passage = &reader->found->passages[nth];
+    PassageReading *p = &reader->passages[nth];
+    Slice text = { passage->text, passage->end - passage->start };
     TextSpan *spans;
     size_t n_spans;
-    TRY(text_sentences(text, p->language, arena, &spans, &n_spans, err));
-    Match title, heading;
-    TRY(question_match(q, terms, slice_of(p->title), p->language, &title));
-    TRY(question_match(q, terms, slice_of(p->heading), p->language, &heading));
-    uint64_t around = title.terms | heading.terms;
-    size_t first = *n;
-    for (size_t i = 0; i < n_spans && *n < MAX_SENTENCES; i++) {
+    TRY(text_sentences(text, passage->language, reader->arena, &spans, &n_spans, err));
+    *p = (PassageReading){ .passage = passage };
+    p->best = arena_alloc(reader->arena, reader->q->n_terms + 1, sizeof *p->best);
+    p->sentences = arena_alloc(reader->arena, n_spans + 1, sizeof *p->sentences);
+    if (!p->best || !p->sentences) return no_memory(err);
+    TRY(read_title(reader, p, err));
+    for (size_t i = 0; i < n_spans && reader->n < MAX_SENTENCES; i++) {
         Slice own = { text.p + spans[i].start, spans[i].end - spans[i].start };
-        if (is_heading(p, own)) continue;
-        Sentence *s = &out[*n];
-        *s = (Sentence){ .passage = nth, .start = spans[i].start, .end = spans[i].end };
-        TRY(question_match(q, terms, own, p->language, &s->match));
-        around |= s->match.terms;
-        (*n)++;
-    }
-    for (size_t i = first; i < *n; i++) {
-        out[i].context = around & ~out[i].match.terms;
-        score_sentence(q, passages, &out[i]);
+        if (is_heading(passage, own)) continue;
+        Reading *r = &p->sentences[p->n_sentences++];
+        TRY(reading_of(reader->q, reader->terms, own, passage->language, reader->arena, r, err));
+        add_to_passage(reader->q, p, r);
+        reader->places[reader->n++] = (Place){ nth, spans[i].start, spans[i].end };
     }
     return STATUS_OK;
 }
 
-Status sentence_rank(const Question *q, TextTerms *terms, const FontePassages *passages,
-                     Arena *arena, Sentence **ret, size_t *ret_n, Err *err) {
-    Sentence *out = arena_alloc(arena, MAX_SENTENCES, sizeof *out);
-    if (!out) return err_set(err, STATUS_NO_MEMORY, "out of memory for sentences");
-    size_t n = 0;
-    for (size_t i = 0; i < passages->n_passages; i++) {
-        TRY(add_passage(q, terms, passages, i, arena, out, &n, err));
+/* ---- scoring ---- */
+
+static double weigh(const double *weights, const float *evidence, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += weights[i] * (double)evidence[i];
+    return sum;
+}
+
+static int compare_sentences(const void *a, const void *b) {
+    const Sentence *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->passage != y->passage) return x->passage < y->passage ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static Status score_all(const Reader *reader, size_t n_read, Ranking *ret, Err *err) {
+    EvidenceField field;
+    evidence_field_init(&field, reader->q, reader->found, reader->passages, n_read);
+    ret->sentences = arena_alloc(reader->arena, reader->n + 1, sizeof *ret->sentences);
+    if (!ret->sentences) return no_memory(err);
+    size_t nth = 0;
+    for (size_t i = 0; i < reader->n; i++, nth++) {
+        const Place *place = &reader->places[i];
+        if (i && place->passage != reader->places[i - 1].passage) nth = 0;
+        const PassageReading *p = &reader->passages[place->passage];
+        Sentence *s = &ret->sentences[i];
+        s->passage = place->passage, s->start = place->start, s->end = place->end;
+        s->terms = p->sentences[nth].terms;
+        evidence_of(reader->q, &field, p, nth, s->evidence);
+        s->score = weigh(sentence_weights, s->evidence, N_EVIDENCE);
     }
-    qsort(out, n, sizeof *out, compare_sentences);
-    *ret = out;
-    *ret_n = n;
+    ret->n = reader->n;
+    qsort(ret->sentences, ret->n, sizeof *ret->sentences, compare_sentences);
+    return STATUS_OK;
+}
+
+static void judge(const Question *q, const FontePassages *found, Ranking *ret) {
+    if (!ret->n) return;
+    const Sentence *best = &ret->sentences[0];
+    const FontePassage *p = &found->passages[best->passage];
+    double all = 0, own = 0;
+    for (size_t i = 0; i < ret->n; i++) {
+        double e = exp(ret->sentences[i].score - best->score);
+        all += e;
+        if (ret->sentences[i].passage == best->passage) own += e;
+    }
+    float *c = ret->confidence_evidence;
+    c[CONFIDENCE_BEST] = (float)best->score;
+    c[CONFIDENCE_SHARE] = (float)(1 / all);
+    c[CONFIDENCE_PASSAGE_SHARE] = (float)(own / all);
+    c[CONFIDENCE_BEHIND] = (float)(found->passages[0].score - p->score);
+    c[CONFIDENCE_CROSSED] = strcmp(q->language, p->language) != 0;
+    bool simple = !strcmp(q->language, "en") || !strcmp(q->language, "it") || !*q->language;
+    c[CONFIDENCE_UNSPACED] = language_is_unspaced(q->language);
+    c[CONFIDENCE_FORMS] = !simple && !language_is_unspaced(q->language);
+    double z = weigh(confidence_evidence_weights, best->evidence, N_EVIDENCE) +
+               weigh(confidence_weights, c, N_CONFIDENCE) + confidence_bias;
+    ret->confidence = 1 / (1 + exp(-z));
+}
+
+Status sentence_rank(const Question *q, TextTerms *terms, const FontePassages *found, size_t n_read,
+                     Arena *arena, Ranking *ret, Err *err) {
+    Reader reader = { .q = q, .terms = terms, .found = found, .arena = arena };
+    n_read = MIN(n_read, found->n_passages);
+    reader.passages = arena_alloc(arena, n_read + 1, sizeof *reader.passages);
+    reader.places = arena_alloc(arena, MAX_SENTENCES, sizeof *reader.places);
+    if (!reader.passages || !reader.places) return no_memory(err);
+    for (size_t i = 0; i < n_read; i++) TRY(read_passage(&reader, i, err));
+    Ranking ranking = { 0 };
+    TRY(score_all(&reader, n_read, &ranking, err));
+    judge(q, found, &ranking);
+    *ret = ranking;
     return STATUS_OK;
 }

@@ -46,6 +46,20 @@ static FonteStatus run_retrieval(const EvalOptions *options, cJSON **ret, FonteE
     return FONTE_OK;
 }
 
+static void add_curve(cJSON *object, const EvalAnswers *a) {
+    add_percent(object, "abstained_removed", a->abstained_removed);
+    cJSON *curve = cJSON_AddArrayToObject(object, "curve");
+    for (int i = 0; i < EVAL_CURVE_POINTS; i++) {
+        const EvalPoint *p = &a->curve[i];
+        cJSON *point = cJSON_CreateObject();
+        cJSON_AddNumberToObject(point, "threshold", round(p->threshold * 1e4) / 1e4);
+        add_percent(point, "abstained", p->answerable);
+        add_percent(point, "abstained_removed", p->removed);
+        add_percent(point, "answer_in_first_sentence", p->first_holds);
+        cJSON_AddItemToArray(curve, point);
+    }
+}
+
 static FonteStatus run_answers(const EvalOptions *options, cJSON **ret, FonteError *error) {
     EvalAnswers a;
     FonteStatus status = eval_answers(options, &a, error);
@@ -59,13 +73,29 @@ static FonteStatus run_answers(const EvalOptions *options, cJSON **ret, FonteErr
         add_percent(*ret, "abstained_unanswerable", a.abstained_none);
     }
     add_percent(*ret, "words", a.words);
+    if (options->remove_gold) add_curve(*ret, &a);
     return FONTE_OK;
+}
+
+static void print_curve(Cli *cli, const cJSON *curve) {
+    const cJSON *point, *item;
+    fputs("threshold  abstained  abstained_removed  answer_in_first_sentence\n", cli->out.file);
+    static const int widths[] = { 9, 11, 19, 26 };
+    cJSON_ArrayForEach(point, curve) {
+        int column = 0;
+        cJSON_ArrayForEach(item, point) {
+            fprintf(cli->out.file, "%*.10g", widths[column++], item->valuedouble);
+        }
+        fputc('\n', cli->out.file);
+    }
 }
 
 static void print_table(Cli *cli, const cJSON *object) {
     const cJSON *item;
     cJSON_ArrayForEach(item, object) {
-        if (cJSON_IsNumber(item)) {
+        if (cJSON_IsArray(item)) {
+            print_curve(cli, item);
+        } else if (cJSON_IsNumber(item)) {
             fprintf(cli->out.file, "%-26s %.10g\n", item->string, item->valuedouble);
         } else {
             fprintf(cli->out.file, "%-26s ", item->string);
@@ -91,6 +121,8 @@ int cmd_eval(Cli *cli, int argc, char **argv) {
           "answers: abstain below it (0 = never)", 0, 1 },
         { 0, "max-sentences", OPTION_COUNT, &options.max_sentences, "N",
           "answers: sentences quoted at the most", 1, 16 },
+        { 0, "remove-gold", OPTION_FLAG, &options.remove_gold, NULL,
+          "answers: ask each again without its passage", 0, 0 },
     };
     Usage usage = { "eval", "retrieval|answers",
                     "Measure, on a dataset with gold answers, how well passages are found "

@@ -25,6 +25,10 @@ typedef struct Outcome {
     float ms;
     bool holds, first_holds, abstained;
     size_t n_words;
+    double confidence;
+    /* the same question where its passage was not in the index */
+    bool removed_abstained;
+    double removed_confidence;
 } Outcome;
 
 typedef struct Run {
@@ -41,6 +45,18 @@ typedef struct Run {
     FonteError error;
 } Run;
 
+static FonteInput input_of(const Run *run, const EvalPassage *p) {
+    FonteInput input = { .bytes = p->text, .n_bytes = strlen(p->text), .url = p->id };
+    if (run->dataset.are_files) {
+        input.name = p->id;
+        return input;
+    }
+    input.mime = "text/plain; charset=utf-8";
+    input.language = p->language;
+    if (run->options->with_titles && *p->title) input.title = p->title;
+    return input;
+}
+
 static FonteStatus index_dataset(Run *run, FonteError *error) {
     const EvalDataset *d = &run->dataset;
     for (size_t i = 0; i < d->n_passages; i += BATCH) {
@@ -49,15 +65,7 @@ static FonteStatus index_dataset(Run *run, FonteError *error) {
         FonteAddedList *added[BATCH] = { 0 };
         size_t n = d->n_passages - i < BATCH ? d->n_passages - i : BATCH;
         for (size_t j = 0; j < n; j++) {
-            const EvalPassage *p = &d->passages[i + j];
-            inputs[j] = (FonteInput){ .bytes = p->text, .n_bytes = strlen(p->text), .url = p->id };
-            if (d->are_files) {
-                inputs[j].name = p->id;
-                continue;
-            }
-            inputs[j].mime = "text/plain; charset=utf-8";
-            inputs[j].language = p->language;
-            if (run->options->with_titles && *p->title) inputs[j].title = p->title;
+            inputs[j] = input_of(run, &d->passages[i + j]);
         }
         FonteStatus status = fonte_index_add_many(run->index, inputs, n, 0, added, errors, error);
         for (size_t j = 0; j < n; j++) {
@@ -129,6 +137,7 @@ static FonteStatus ask_answer(Run *run, const EvalQuestion *q, Outcome *ret, Fon
     FonteStatus status = fonte_index_ask(run->index, &query, &options, &answer, error);
     if (status) return status;
     ret->abstained = answer->abstained;
+    ret->confidence = answer->confidence;
     for (size_t i = 0; i < answer->n_citations; i++) {
         const FonteCitation *c = &answer->citations[i];
         bool holds = quote_holds(c, q, q->language);
@@ -171,6 +180,60 @@ static FonteStatus ask_all(Run *run, FonteError *error) {
     return run->error.status;
 }
 
+/* ---- without the gold passage ---- */
+
+static FonteStatus add_passage(Run *run, const EvalPassage *p, char id[64], FonteError *error) {
+    FonteInput input = input_of(run, p);
+    FonteAddedList *added = NULL;
+    FonteStatus status = fonte_index_add(run->index, &input, &added, error);
+    if (!status && added->n_added) snprintf(id, 64, "%s", added->added[0].id);
+    fonte_added_free(added);
+    return status;
+}
+
+/* All questions whose gold passage p is. */
+static FonteStatus ask_without(Run *run, const EvalPassage *p, FonteError *error) {
+    FonteStatus status = FONTE_OK;
+    for (size_t i = 0; i < run->n_questions && !status; i++) {
+        const EvalQuestion *q = &run->dataset.questions[i];
+        if (strcmp(q->gold, p->id) != 0) continue;
+        Outcome without = { 0 };
+        status = run->ask(run, q, &without, error);
+        run->outcomes[i].removed_abstained = without.abstained;
+        run->outcomes[i].removed_confidence = without.confidence;
+    }
+    return status;
+}
+
+static bool is_asked(const Run *run, const EvalPassage *p) {
+    for (size_t i = 0; i < run->n_questions; i++) {
+        if (strcmp(run->dataset.questions[i].gold, p->id) == 0) return true;
+    }
+    return false;
+}
+
+/* One passage after another is taken out of the index, its questions are asked, and it is put back:
+ * what the index holds is then exactly what it is without that passage. */
+static FonteStatus ask_all_without(Run *run, FonteError *error) {
+    const EvalDataset *d = &run->dataset;
+    FonteStatus status = FONTE_OK;
+    for (size_t i = 0; i < d->n_passages && !status; i++) {
+        const EvalPassage *p = &d->passages[i];
+        char id[64] = "";
+        if (!is_asked(run, p)) continue;
+        status = add_passage(run, p, id, error); /* is there already: says its id */
+        if (!status) status = fonte_index_remove(run->index, id, error);
+        if (!status) status = ask_without(run, p, error);
+        if (!status) status = add_passage(run, p, id, error);
+        if (!status && workspace_interrupted()) {
+            *error = (FonteError){ .status = FONTE_CANCELLED, .text = "interrupted" };
+            status = FONTE_CANCELLED;
+        }
+        if (run->options->progress) run->options->progress("without", i + 1, d->n_passages);
+    }
+    return status;
+}
+
 static FonteStatus prepare_and_ask(Run *run, const char *workspace, FonteError *error) {
     FonteStatus status = fonte_index_open(workspace, NULL, &run->index, error);
     if (!status) status = index_dataset(run, error);
@@ -181,7 +244,8 @@ static FonteStatus prepare_and_ask(Run *run, const char *workspace, FonteError *
     }
     run->outcomes = calloc(run->n_questions + 1, sizeof *run->outcomes);
     if (!run->outcomes) return error->status = FONTE_NO_MEMORY;
-    return ask_all(run, error);
+    status = ask_all(run, error);
+    return !status && run->options->remove_gold ? ask_all_without(run, error) : status;
 }
 
 static FonteStatus run_all(Run *run, FonteError *error) {
@@ -239,6 +303,46 @@ FonteStatus eval_retrieval(const EvalOptions *options, EvalRetrieval *ret, Fonte
     return status;
 }
 
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The threshold below which so many of the answerable fall, and how many of the others do. */
+static EvalPoint point_at(const Run *run, const double *sorted, size_t n, double declined) {
+    size_t at = (size_t)(declined / 100 * (double)n);
+    EvalPoint point = { .threshold = n ? sorted[at < n ? at : n - 1] : 0 };
+    for (size_t i = 0; i < run->n_questions; i++) {
+        const Outcome *o = &run->outcomes[i];
+        if (!*run->dataset.questions[i].gold) continue;
+        point.answerable += o->confidence < point.threshold;
+        point.removed += o->removed_confidence < point.threshold;
+        point.first_holds += o->first_holds && o->confidence >= point.threshold;
+    }
+    double scale = n ? 100 / (double)n : 0;
+    point.answerable *= scale, point.removed *= scale, point.first_holds *= scale;
+    return point;
+}
+
+static FonteStatus make_curve(const Run *run, EvalAnswers *ret, FonteError *error) {
+    static const double declined[EVAL_CURVE_POINTS] = { 2, 5, 8, 10, 15, 20, 30 };
+    double *sorted = calloc(run->n_questions + 1, sizeof *sorted);
+    if (!sorted) return error->status = FONTE_NO_MEMORY;
+    size_t n = 0;
+    for (size_t i = 0; i < run->n_questions; i++) {
+        if (!*run->dataset.questions[i].gold) continue;
+        sorted[n++] = run->outcomes[i].confidence;
+        ret->abstained_removed += run->outcomes[i].removed_abstained;
+    }
+    ret->abstained_removed *= n ? 100 / (double)n : 0;
+    qsort(sorted, n, sizeof *sorted, compare_doubles);
+    for (int i = 0; i < EVAL_CURVE_POINTS; i++) {
+        ret->curve[i] = point_at(run, sorted, n, declined[i]);
+    }
+    free(sorted);
+    return FONTE_OK;
+}
+
 FonteStatus eval_answers(const EvalOptions *options, EvalAnswers *ret, FonteError *error) {
     Run run = { .options = options, .ask = ask_answer };
     FonteStatus status = run_all(&run, error);
@@ -261,6 +365,7 @@ FonteStatus eval_answers(const EvalOptions *options, EvalAnswers *ret, FonteErro
         r.holds *= 100 / n, r.first_holds *= 100 / n, r.abstained *= 100 / n;
         r.words /= n_given ? (double)n_given : 1;
         r.abstained_none *= r.n_unanswerable ? 100 / (double)r.n_unanswerable : NAN;
+        if (options->remove_gold) status = make_curve(&run, &r, error);
         *ret = r;
     }
     run_deinit(&run);

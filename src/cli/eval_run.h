@@ -9,6 +9,7 @@ typedef struct EvalOptions {
     double min_confidence; /* negative = the product's own */
     size_t max_sentences;  /* 0 = the product's own */
     bool with_titles;      /* index the titles that the dataset has (default true) */
+    bool remove_gold;      /* answers: ask each again with its gold passage taken out */
     size_t limit;          /* ask only so many questions; 0 = all */
     void (*progress)(const char *stage, size_t done, size_t of); /* may be NULL */
 } EvalOptions;
@@ -20,6 +21,17 @@ typedef struct EvalRetrieval {
     double ms_median;                     /* a search */
 } EvalRetrieval;
 
+/* Abstaining below a threshold: what it costs and what it saves. The right ones are exact where the
+ * answers were asked with min_confidence 0. */
+typedef struct EvalPoint {
+    double threshold;  /* of the confidence, 0-1 */
+    double answerable; /* percent of answerable questions that are declined */
+    double removed;    /* the same of those whose gold passage was taken out */
+    double
+        first_holds; /* percent of answerable questions answered, whose first sentence is right */
+} EvalPoint;
+enum { EVAL_CURVE_POINTS = 7 };
+
 typedef struct EvalAnswers {
     size_t n_passages, n_questions;
     double holds;          /* percent of answerable questions whose answer holds a gold answer */
@@ -28,6 +40,9 @@ typedef struct EvalAnswers {
     double abstained_none; /* percent of unanswerable questions; NaN where there is none */
     double words;          /* mean length of an answer */
     size_t n_unanswerable;
+    /* with remove_gold only */
+    double abstained_removed; /* percent of answerable questions with their gold passage out */
+    EvalPoint curve[EVAL_CURVE_POINTS];
 } EvalAnswers;
 
 FonteStatus eval_retrieval(const EvalOptions *options, EvalRetrieval *ret, FonteError *error);

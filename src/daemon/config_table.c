@@ -86,7 +86,7 @@ const ConfigKey config_keys[] = {
     { "index", "flat_max_vectors", CONFIG_COUNT, AT(flat_max_vectors), "20000", 0, 100000000, false,
       "Up to so many vectors are searched exactly, more through an inverted file." },
 
-    { "answer", "min_confidence", CONFIG_NUMBER, AT(min_confidence), "0.28", 0, 1, true,
+    { "answer", "min_confidence", CONFIG_NUMBER, AT(min_confidence), "0.238", 0, 1, true,
       "Below this confidence the answer abstains." },
     { "answer", "max_sentences", CONFIG_COUNT, AT(max_sentences), "3", 1, 20, true,
       "Sentences that an extractive answer quotes, at most." },

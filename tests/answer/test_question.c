@@ -1,4 +1,4 @@
-#include "answer/question.h"
+#include "answer/reading.h"
 
 #include "answer_fixture.h"
 
@@ -40,6 +40,12 @@ Test(question, keeps_content_words_and_tells_names_and_kinds) {
     q = ask("Quanti milioni di euro ha speso la città?", "it");
     cr_assert_eq(q.kind, ANSWER_NUMBER);
     question_deinit(&q);
+    q = ask("In which country did the Garante act?", "en");
+    cr_assert_eq(q.kind, ANSWER_PLACE);
+    question_deinit(&q);
+    q = ask("Chi ha progettato il ponte?", "it");
+    cr_assert_eq(q.kind, ANSWER_PERSON);
+    question_deinit(&q);
 }
 
 Test(question, rare_terms_weigh_more_than_common_ones) {
@@ -52,16 +58,40 @@ Test(question, rare_terms_weigh_more_than_common_ones) {
     question_deinit(&q);
 }
 
+static Reading read_text(const Question *q, const char *text, const char *language, Arena *arena) {
+    Reading r;
+    Err err = { 0 };
+    cr_assert_eq(reading_of(q, terms, slice_of(text), language, arena, &r, &err), STATUS_OK, "%s",
+                 err.text);
+    return r;
+}
+
 Test(question, matches_stems_within_a_language_and_like_beginnings_across_two) {
     Question q = ask("suspended service OpenAI", "en");
-    Match m;
-    cr_assert_eq(question_match(&q, terms, SLICE("OpenAI suspends services in 2023"), "en", &m),
-                 STATUS_OK);
-    cr_assert_eq(m.terms, 7);
-    cr_assert(m.has_number && m.has_time);
-    cr_assert_eq(question_match(&q, terms, SLICE("OpenAI sospende il servizio"), "it", &m),
-                 STATUS_OK);
-    cr_assert(m.terms & 4, "the name is found");
+    Arena arena = ARENA_NULL;
+    Reading r = read_text(&q, "OpenAI suspends services in 2023", "en", &arena);
+    cr_assert_eq(r.terms, 7);
+    cr_assert_eq(r.exact, 4);
+    cr_assert_eq(r.words[r.n_words - 1].n_digits, 4);
+    cr_assert(r.words[r.n_words - 1].is_time);
+    r = read_text(&q, "OpenAI sospende il servizio", "it", &arena);
+    cr_assert(r.terms & 4, "the name is found");
+    arena_deinit(&arena);
+    question_deinit(&q);
+}
+
+Test(question, words_that_are_alike_count_in_part_and_numbers_only_whole) {
+    cr_assert_gt(reading_likeness(SLICE("designed"), SLICE("designer")), 0.5F);
+    cr_assert_eq(reading_likeness(SLICE("bridge"), SLICE("castle")), 0);
+    cr_assert_eq(reading_likeness(SLICE("1998"), SLICE("1999")), 0);
+    Question q = ask("Who was the architect of 1998 things?", "en");
+    Arena arena = ARENA_NULL;
+    Reading r = read_text(&q, "They built in an architectural style of 1999.", "en", &arena);
+    cr_assert_eq(r.terms, 0);
+    cr_assert_gt(r.soft[0], 0);
+    cr_assert_lt(r.soft[0], 1);
+    cr_assert_eq(r.soft[1], 0);
+    arena_deinit(&arena);
     question_deinit(&q);
 }
 
