@@ -1,8 +1,8 @@
-/* Search, then a generator over what was found, then the answer as one object that owns all of it.
+/* Search, then an answerer over what was found, then the answer as one object that owns all of it.
  */
 #include "answer/answer.h"
 
-#include "answer/generator.h"
+#include "answer/answerer.h"
 #include "base/clock.h"
 
 enum { K_DEFAULT = 8, K_FIELD = 20 };
@@ -25,13 +25,13 @@ static void answer_free_cleanup(FonteAnswer **answer) {
     answer_free(*answer);
 }
 
-static const Generator *choose_generator(AnswerMode mode, Err *err) {
+static const Answerer *choose_answerer(AnswerMode mode, Err *err) {
     if (mode == ANSWER_GENERATE) {
         err_set_param(err, STATUS_UNSUPPORTED, "mode",
                       "no model is configured: ask with mode extract");
         return NULL;
     }
-    return &generator_extractive;
+    return &answerer_extractive;
 }
 
 /* Nothing found may mean nothing there: the collection is empty, or is none. */
@@ -47,7 +47,7 @@ static Status nothing_found(Index *index, const FonteQuery *query, FonteAnswer *
     return STATUS_OK;
 }
 
-static Status write_answer(Index *index, const AnswerRequest *request, const Generator *generator,
+static Status write_answer(Index *index, const AnswerRequest *request, const Answerer *answerer,
                            const AnswerOptions *options, const AnswerEvents *events,
                            const FontePassages *found, FonteAnswer *answer, Err *err) {
     const FontePassages *passages = answer->passages;
@@ -56,7 +56,7 @@ static Status write_answer(Index *index, const AnswerRequest *request, const Gen
     if (events->passages) TRY(events->passages(events->context, passages));
     if (!passages->n_passages) return nothing_found(index, &request->query, answer, err);
     AnswerJob job = { index, &request->query, passages, found, options, events };
-    return generator->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
+    return answerer->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
 }
 
 /* Searches for more than is wanted. The answer keeps what is wanted; *ret_found, a view of it, has
@@ -76,8 +76,8 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
                   const AnswerEvents *events, FonteAnswer **ret, Err *err) {
     static const AnswerEvents nobody = { 0 };
     if (!events) events = &nobody;
-    const Generator *generator = choose_generator(request->mode, err);
-    if (!generator) return STATUS_UNSUPPORTED;
+    const Answerer *answerer = choose_answerer(request->mode, err);
+    if (!answerer) return STATUS_UNSUPPORTED;
     int64_t start_us = clock_us();
     AnswerObject *object = mem_alloc(1, sizeof *object);
     if (!object) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer");
@@ -88,7 +88,7 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
     if (events->cancelled && events->cancelled(events->context)) {
         return err_set(err, STATUS_CANCELLED, "the client went away");
     }
-    TRY(write_answer(index, request, generator, options, events, &found, answer, err));
+    TRY(write_answer(index, request, answerer, options, events, &found, answer, err));
     answer->times = answer->passages->times;
     answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
     answer->times.total_ms = (double)(clock_us() - start_us) / 1000;

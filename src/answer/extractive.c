@@ -2,7 +2,7 @@
  * answer; others follow only where they bring words of the question that the answer lacks, in the
  * order in which they stand. Each is quoted byte for byte, and before a quote is given the stored
  * document is read again at its span: what does not equal is not said. */
-#include "answer/generator.h"
+#include "answer/answerer.h"
 #include "answer/sentence.h"
 
 #include <stdlib.h>
@@ -177,4 +177,4 @@ static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err 
     return STATUS_OK;
 }
 
-const Generator generator_extractive = { .name = "extractive", .generate = extract };
+const Answerer answerer_extractive = { .name = "extractive", .generate = extract };
