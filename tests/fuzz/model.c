@@ -15,10 +15,10 @@ enum { N_TOKENS = 5 };
 static volatile float sink;
 
 static void compute(const LlmModel *model, size_t pick) {
-    unsigned set = 1U << pick % 5;
+    unsigned n_sets = (unsigned)__builtin_popcount(KERNELS_ALL), set = 1U << pick % n_sets;
     LlmContextOptions options = { .n_threads = 1,
                                   .cpu_mask = set & kernels_available() ? set : 0,
-                                  .kv = (KernelsKvType)(pick / 5 % KERNELS_N_KV_TYPES),
+                                  .kv = (KernelsKvType)(pick / n_sets % KERNELS_N_KV_TYPES),
                                   .batch = 3 };
     LlmContext *context = NULL;
     LlmSeq seq = 0, fork = 0;

@@ -1,5 +1,6 @@
 #pragma once
-/* For check_kernels and its parts: what is compared, outputs between canaries, random numbers. */
+/* For the parts of check_kernels: what is compared, counted checks, random numbers, outputs between
+ * canaries. */
 #include "kernels/kernels.h"
 
 #include "base/mem.h"
@@ -9,16 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-extern KernelTable check_ref, check_set; /* the oracle; the set that is being checked */
+extern KernelTable ref, set; /* the oracle; the set that is being checked */
 
-/* Counts a check, and prints one that failed. */
+/* Counts, and prints what failed. */
 void check(bool good, const char *what, const char *type, size_t n, size_t detail);
-/* p, or the program ends. */
-void *check_need(void *p);
+/* p; out of memory ends the program. */
+void *need(void *p);
 
-/* uniform in [-1, 1) */
-float check_random(void);
-uint64_t check_random_bits(void);
+uint64_t random_bits(void);
+float random_float(void); /* uniform in [-1, 1) */
 
 /* An output of n floats between canaries, at `shift` floats past a boundary of 64 bytes. */
 typedef struct Guarded {
@@ -27,20 +27,19 @@ typedef struct Guarded {
 } Guarded;
 Guarded guarded_new(size_t n, size_t shift);
 bool guarded_whole(const Guarded *g);
-/* The same, filled with random numbers. */
-Guarded guarded_random(size_t n, size_t shift);
-float *check_scratch(size_t n_floats);
+/* The same with random content. */
+float *random_row(size_t n, Guarded *ret, size_t shift);
+float *scratch_of(size_t n_floats);
 
-/* A block of random levels under scales of ordinary size. */
-void check_random_block(GgufType type, uint8_t *block);
 /* The same bits, or NaN in both. */
 bool same_bits(const float *a, const float *b, size_t n);
-/* got = wanted up to tolerance |scale| (scale NULL: |wanted|); where wanted is infinite or NaN, got
- * is the same. */
+
+/* Every element of got within tolerance |scale| (NULL: |wanted|) and 1e-37 of wanted. */
 bool close_to(const float *got, const float *wanted, size_t n, double tolerance,
               const float *scale);
 
-/* The parts: each over check_set. */
-void check_products(void);  /* check_products.c: decode_row, matmul */
-void check_rows(void);      /* check_rows.c: rmsnorm, rope, silu_mul, add, kv_store */
-void check_attention(void); /* check_attention.c */
+/* Each over `set`. */
+void check_products(void);   /* check_products.c: decode_row, pack, matmul */
+void check_rows(void);       /* check_rows.c: rmsnorm, rope, silu_mul, add, kv_store */
+void check_pick(void);       /* check_pick.c: names, masks, whole tables */
+void check_attentions(void); /* check_attention.c */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 enum { N_MUTANTS = 10000, N_TOKENS = 6, MAX_RESIDENT_MIB = 1024 };
+#define N_SETS ((size_t)__builtin_popcount(KERNELS_ALL))
 
 static uint64_t state = 0x9E3779B97F4A7C15ULL;
 static size_t random_below(size_t n) {
@@ -93,9 +94,7 @@ typedef struct Counts {
 } Counts;
 
 static void compute(const LlmModel *model, Counts *counts) {
-    static const KernelsSet sets[] = { KERNELS_REF, KERNELS_AVX2, KERNELS_AVX512, KERNELS_NEON,
-                                       KERNELS_AMX };
-    unsigned set = sets[random_below(N_ELEMENTS(sets))];
+    unsigned set = 1U << random_below(N_SETS);
     LlmContextOptions options = { .n_threads = random_below(8) ? 1 : 2,
                                   .cpu_mask = set & kernels_available() ? set : 0,
                                   .kv = (KernelsKvType)random_below(KERNELS_N_KV_TYPES),

@@ -22,15 +22,16 @@ static inline void pack_block(const float *x, size_t block, KernelsInputSlab *re
     /* below that 127 / max overflows; such a block counts as zeros */
     bool usable = max > 0x1p-120F || max != max;
     __m512 inverse = _mm512_set1_ps(usable ? 127 / max : 0);
-    __m512i p = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
-    __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
+    /* saturated: what is not finite becomes -2^31, two of which overflow their sum */
+    __m128i p = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)));
+    __m128i q = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(b, inverse)));
     int32_t bytes[8];
-    _mm_storeu_si128((void *)bytes, _mm512_cvtsepi32_epi8(p));
-    _mm_storeu_si128((void *)(bytes + 4), _mm512_cvtsepi32_epi8(q));
+    _mm_storeu_si128((void *)bytes, p);
+    _mm_storeu_si128((void *)(bytes + 4), q);
     for (size_t k = 0; k < SLAB_STEPS; k++) memcpy(&ret->q[k][4 * block], &bytes[k], 4);
     ret->d[block] = usable ? max / 127 : 0;
-    ret->sum[0][block] = _mm512_reduce_add_epi32(p);
-    ret->sum[1][block] = _mm512_reduce_add_epi32(q);
+    ret->sum[0][block] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
+    ret->sum[1][block] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
 }
 
 static void pack_int8_vnni(const float *x, size_t n, void *y) {

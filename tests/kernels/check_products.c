@@ -1,0 +1,329 @@
+/* Weights: decoding bit for bit, inputs packed, products within their tolerance of ref, the same
+ * bits whichever rows and tokens are computed together. */
+#include "check.h"
+
+static void put_half(uint8_t *at, float value) {
+    uint16_t h = gguf_f32_to_f16(value);
+    memcpy(at, &h, sizeof h);
+}
+
+/* A block of random levels under scales of ordinary size. */
+static void random_block(GgufType type, uint8_t *block) {
+    const GgufTypeTraits *t = gguf_type_traits(type);
+    for (size_t i = 0; i < t->bytes; i++) block[i] = (uint8_t)random_bits();
+    float d = 0.01F * (1.5F + random_float()), m = 0.05F * random_float();
+    float f = random_float();
+    uint16_t b = gguf_f32_to_bf16(f);
+    switch (type) {
+    case GGUF_TYPE_F32: memcpy(block, &f, sizeof f); break;
+    case GGUF_TYPE_F16: put_half(block, f); break;
+    case GGUF_TYPE_BF16: memcpy(block, &b, sizeof b); break;
+    case GGUF_TYPE_Q2_K: put_half(block + 80, d), put_half(block + 82, m); break;
+    case GGUF_TYPE_Q3_K: put_half(block + 108, d); break;
+    case GGUF_TYPE_Q6_K: put_half(block + 208, d * 0.1F); break;
+    case GGUF_TYPE_Q4_1:
+    case GGUF_TYPE_Q5_1:
+    case GGUF_TYPE_Q4_K:
+    case GGUF_TYPE_Q5_K: put_half(block, d), put_half(block + 2, m); break;
+    default: put_half(block, d); break;
+    }
+}
+
+/* ---- decoding ---------------------------------------------------------------------------- */
+
+static void check_decode_length(const GgufTypeTraits *t, size_t n, size_t shift, bool any_bits) {
+    size_t bytes = n / t->n_elements * t->bytes;
+    uint8_t *memory = need(malloc(bytes + shift + 1)), *row = memory + shift;
+    for (size_t i = 0; i < bytes; i += t->bytes) random_block(t->type, row + i);
+    for (size_t i = 0; any_bits && i < bytes; i++) row[i] = (uint8_t)random_bits();
+    Guarded got = guarded_new(n, shift % 4), wanted = guarded_new(n, 0);
+    set.decode_row[t->type](row, n, got.y);
+    gguf_decode_row(t->type, row, n, wanted.y);
+    check(same_bits(got.y, wanted.y, n), "decode_row", t->name, n, shift);
+    check(guarded_whole(&got), "decode_row writes outside", t->name, n, shift);
+    free(memory), free(got.all), free(wanted.all);
+}
+
+/* Lengths for a type: around the vectors' width where elements stand alone, else some blocks. */
+static size_t lengths_of(const GgufTypeTraits *t, size_t ret[16]) {
+    static const size_t single[] = { 0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65, 100, 300 };
+    static const size_t blocks[] = { 0, 1, 2, 3, 5, 9, 16, 33 };
+    size_t n = t->n_elements == 1 ? N_ELEMENTS(single) : N_ELEMENTS(blocks);
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = t->n_elements == 1 ? single[i] : blocks[i] * t->n_elements;
+    }
+    return n;
+}
+
+static void check_decode(const GgufTypeTraits *t) {
+    size_t lengths[16], n_lengths = lengths_of(t, lengths);
+    for (size_t i = 0; i < n_lengths; i++) {
+        for (size_t shift = 0; shift < 4; shift++) {
+            check_decode_length(t, lengths[i], shift, false);
+            check_decode_length(t, lengths[i], shift, true);
+        }
+    }
+}
+
+/* ---- matrix products ------------------------------------------------------------------------ */
+
+typedef struct Product {
+    const GgufTypeTraits *t;
+    uint8_t *memory;
+    KernelsMatmulJob job;
+    size_t n_rows;
+    Guarded x, y;
+    uint8_t *packed; /* what job.x is where the set packs inputs; x is what it stands for then */
+    float *scratch;
+} Product;
+
+/* Inputs in the set's form; x becomes the numbers that they were rounded to, so that ref multiplies
+ * the same. */
+static void pack_inputs(Product *p, size_t n, size_t n_tokens, size_t x_stride) {
+    KernelsArithmetic a = set.arithmetic[p->t->type];
+    p->job.x = p->x.y;
+    p->job.x_stride = x_stride * sizeof(float);
+    if (a == KERNELS_F32) return;
+    size_t bytes = kernels_packed_bytes(a, n);
+    p->packed = need(aligned_alloc(64, MAX(n_tokens * bytes, (size_t)64)));
+    for (size_t k = 0; k < n_tokens; k++) {
+        set.pack[a](p->x.y + k * x_stride, n, p->packed + k * bytes);
+        set.unpack[a](p->packed + k * bytes, n, p->x.y + k * x_stride);
+    }
+    p->job.x = p->packed;
+    p->job.x_stride = bytes;
+}
+
+static Product product_new(const GgufTypeTraits *t, size_t n, size_t n_rows, size_t n_tokens,
+                           size_t shift, bool accumulate) {
+    Product p = { .t = t, .n_rows = n_rows };
+    size_t row_bytes = n / t->n_elements * t->bytes;
+    p.memory = need(malloc(n_rows * row_bytes + shift + 1));
+    for (size_t i = 0; i < n_rows * row_bytes; i += t->bytes) {
+        random_block(t->type, p.memory + shift + i);
+    }
+    size_t x_stride = n + shift, y_stride = n_rows + shift;
+    random_row(n_tokens * x_stride, &p.x, shift);
+    random_row(n_tokens * y_stride, &p.y, shift);
+    p.scratch = scratch_of(KERNELS_MATMUL_SCRATCH(n));
+    p.job = (KernelsMatmulJob){ .w = p.memory + shift,
+                                .row_bytes = row_bytes,
+                                .n = n,
+                                .n_tokens = n_tokens,
+                                .y = p.y.y,
+                                .y_stride = y_stride,
+                                .accumulate = accumulate };
+    pack_inputs(&p, n, n_tokens, x_stride);
+    return p;
+}
+
+static void product_deinit(Product *p) {
+    free(p->memory), free(p->x.all), free(p->y.all), free(p->scratch), free(p->packed);
+}
+
+/* The scale of output (r, t): sum |w x| + |y before|. */
+static double magnitude(const Product *p, size_t r, size_t t, size_t x_stride, float before,
+                        float *decoded) {
+    gguf_decode_row(p->t->type, (const uint8_t *)p->job.w + r * p->job.row_bytes, p->job.n,
+                    decoded);
+    double sum = p->job.accumulate ? fabs((double)before) : 0;
+    for (size_t i = 0; i < p->job.n; i++) {
+        sum += fabs((double)decoded[i] * p->x.y[t * x_stride + i]);
+    }
+    return sum;
+}
+
+static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size_t n_tokens,
+                          size_t shift, bool accumulate) {
+    Product p = product_new(t, n, n_rows, n_tokens, shift, accumulate);
+    size_t n_y = n_tokens * p.job.y_stride;
+    Guarded wanted = guarded_new(n_y, 0), single = guarded_new(n_y, 1),
+            before = guarded_new(n_y, 0);
+    memcpy(before.y, p.y.y, n_y * sizeof(float));
+    memcpy(wanted.y, p.y.y, n_y * sizeof(float));
+    memcpy(single.y, p.y.y, n_y * sizeof(float));
+    set.matmul[t->type](&p.job, 0, n_rows, p.scratch);
+    KernelsMatmulJob job = p.job;
+    job.x = p.x.y;
+    job.x_stride = (n + shift) * sizeof(float);
+    job.y = wanted.y;
+    ref.matmul[t->type](&job, 0, n_rows, p.scratch);
+    bool good = true;
+    float *decoded = need(malloc((n + 1) * sizeof *decoded));
+    for (size_t k = 0; k < n_tokens; k++) {
+        for (size_t r = 0; r < n_rows; r++) {
+            size_t at = k * job.y_stride + r;
+            double limit = TOLERANCE_MATMUL * magnitude(&p, r, k, n + shift, before.y[at], decoded);
+            good &= fabs((double)p.y.y[at] - wanted.y[at]) <= limit;
+        }
+        for (size_t i = n_rows; i < job.y_stride; i++) {
+            good &= p.y.y[k * job.y_stride + i] == before.y[k * job.y_stride + i];
+        }
+    }
+    size_t detail = n_rows * 1000 + n_tokens * 10 + shift;
+    check(good, "matmul", t->name, n, detail);
+    check(guarded_whole(&p.y), "matmul writes outside", t->name, n, detail);
+    /* one by one: the same bits */
+    for (size_t k = 0; k < n_tokens; k++) {
+        for (size_t r = 0; r < n_rows; r++) {
+            job = p.job;
+            job.n_tokens = 1;
+            job.x = (const uint8_t *)p.job.x + k * p.job.x_stride;
+            job.y = single.y + k * p.job.y_stride;
+            set.matmul[t->type](&job, r, r + 1, p.scratch);
+        }
+    }
+    check(same_bits(single.y, p.y.y, n_y), "matmul depends on the batch", t->name, n, detail);
+    /* in two ranges of rows: the same bits */
+    size_t cut = random_bits() % (n_rows + 1);
+    job = p.job;
+    memcpy(single.y, before.y, n_y * sizeof(float));
+    job.y = single.y;
+    set.matmul[t->type](&job, cut, n_rows, p.scratch);
+    set.matmul[t->type](&job, 0, cut, p.scratch);
+    check(same_bits(single.y, p.y.y, n_y), "matmul depends on the rows", t->name, n, cut);
+    check(guarded_whole(&single), "matmul of some rows writes outside", t->name, n, cut);
+    free(decoded), free(wanted.all), free(single.all), free(before.all);
+    product_deinit(&p);
+}
+
+/* ---- packed inputs ----------------------------------------------------------------------------
+ */
+
+/* Packing n numbers of magnitudes around 2^exponent: every one near the nearest that the form has,
+ * nothing written outside, unpacking n numbers and no more. */
+static void check_pack_length(KernelsArithmetic a, size_t n, int exponent) {
+    size_t bytes = kernels_packed_bytes(a, n);
+    uint8_t *packed = need(aligned_alloc(64, bytes + 64));
+    memset(packed + bytes, 0xA5, 64);
+    Guarded x, got = guarded_new(n, 1);
+    random_row(n, &x, 3);
+    for (size_t i = 0; i < n; i++) x.y[i] = ldexpf(x.y[i], exponent - (int)(i / GGUF_BLOCK % 5));
+    if (n > 2 * GGUF_BLOCK) memset(x.y + GGUF_BLOCK, 0, GGUF_BLOCK * sizeof(float));
+    set.pack[a](x.y, n, packed);
+    set.unpack[a](packed, n, got.y);
+    bool good = true;
+    for (size_t block = 0; block < n; block += GGUF_BLOCK) {
+        size_t end = MIN(block + GGUF_BLOCK, n);
+        float max = 0;
+        for (size_t i = block; i < end; i++) max = fmaxf(max, fabsf(x.y[i]));
+        for (size_t i = block; i < end; i++) {
+            double limit = a == KERNELS_BF16 ? fabs((double)x.y[i]) / 256
+                                             : (double)max * (0.5001 / 127) + 0x1p-120;
+            good &= fabs((double)got.y[i] - x.y[i]) <= limit;
+        }
+    }
+    for (size_t i = 0; i < 64; i++) good &= packed[bytes + i] == 0xA5;
+    check(good && guarded_whole(&got), "pack", "", n, (size_t)(exponent + 200));
+    free(packed), free(x.all), free(got.all);
+}
+
+/* Numbers that are not finite come through as such. */
+static void check_pack_not_finite(KernelsArithmetic a) {
+    static const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+        uint8_t *packed = need(aligned_alloc(64, kernels_packed_bytes(a, 64)));
+        float x[64] = { 0 }, y[64];
+        for (size_t k = 0; k < 64; k++) x[k] = (float)k;
+        x[40] = bad[i];
+        set.pack[a](x, 64, packed);
+        set.unpack[a](packed, 64, y);
+        bool good = !isfinite(y[40]);
+        for (size_t k = 0; k < 32; k++) good &= fabsf(y[k] - x[k]) < 0.2F;
+        check(good, "pack of what is not finite", "", 64, i);
+        free(packed);
+    }
+}
+
+static void check_pack(void) {
+    static const size_t lengths[] = { 32, 64, 96, 512, 544, 1120 };
+    static const int exponents[] = { 0, -110, -130, 20, 126 };
+    for (int a = 0; a < KERNELS_N_ARITHMETICS; a++) {
+        if (!set.pack[a]) continue;
+        for (size_t i = 0; i < N_ELEMENTS(lengths); i++) {
+            for (size_t k = 0; k < N_ELEMENTS(exponents); k++) {
+                check_pack_length((KernelsArithmetic)a, lengths[i], exponents[k]);
+            }
+        }
+        check_pack_not_finite((KernelsArithmetic)a);
+    }
+}
+
+static void check_matmul(const GgufTypeTraits *t) {
+    static const size_t tokens[] = { 0, 1, 2, 3, 4, 5, 7, 9, 37 };
+    static const size_t rows[] = { 1, 3, 4, 9, 35 };
+    size_t lengths[16], n_lengths = lengths_of(t, lengths), k = 0;
+    for (size_t i = 0; i < n_lengths; i++) {
+        for (size_t j = 0; j < N_ELEMENTS(tokens); j++, k++) {
+            check_product(t, lengths[i], rows[k % 5], tokens[j], k % 3, k % 7 == 0);
+        }
+    }
+    size_t large = t->n_elements == 1 ? 4099 : 11008;
+    check_product(t, large, 5, 1, 1, false);
+    check_product(t, large, 3, 9, 2, true);
+}
+
+/* ---- numbers that are not finite ---------------------------------------------------------------
+ */
+
+/* A weight or its scale becomes NaN or infinite. */
+static void poison(GgufType type, uint8_t *block, bool nan) {
+    float f = nan ? NAN : INFINITY;
+    uint16_t b = gguf_f32_to_bf16(f);
+    switch (type) {
+    case GGUF_TYPE_F32: memcpy(block, &f, sizeof f); break;
+    case GGUF_TYPE_BF16: memcpy(block, &b, sizeof b); break;
+    case GGUF_TYPE_Q2_K: put_half(block + 80, f); break;
+    case GGUF_TYPE_Q3_K: put_half(block + 108, f); break;
+    case GGUF_TYPE_Q6_K: put_half(block + 208, f); break;
+    default: put_half(block, f); break;
+    }
+}
+
+/* y [tokens, rows] is what it was, but for row and token `bad`, all of which is not finite. */
+static bool only_bad(const Product *p, const float *clean, size_t bad, bool is_row) {
+    bool good = true;
+    for (size_t k = 0; k < p->job.n_tokens; k++) {
+        for (size_t r = 0; r < p->n_rows; r++) {
+            size_t at = k * p->job.y_stride + r;
+            bool hit = (is_row ? r : k) == bad;
+            good &= hit ? !isfinite(p->job.y[at]) : same_bits(p->job.y + at, clean + at, 1);
+        }
+    }
+    return good;
+}
+
+/* NaN and infinity reach the outputs of their own row or token, and no others. */
+static void check_not_finite(const GgufTypeTraits *t, size_t n_tokens, bool nan) {
+    enum { ROWS = 6, BAD = 1 };
+    size_t n = t->n_elements == 1 ? 96 : 3 * t->n_elements;
+    Product p = product_new(t, n, ROWS, n_tokens, 0, false);
+    Guarded clean = guarded_new(n_tokens * ROWS, 0);
+    set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
+    memcpy(clean.y, p.y.y, n_tokens * ROWS * sizeof(float));
+    uint8_t *row = p.memory + BAD * p.job.row_bytes, kept[sizeof(GgufBlockQ6_K)];
+    memcpy(kept, row, t->bytes);
+    poison(t->type, row, nan);
+    set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
+    check(only_bad(&p, clean.y, BAD, true), "weights not finite", t->name, n, n_tokens);
+    memcpy(row, kept, t->bytes);
+    free(p.packed);
+    p.packed = NULL;
+    p.x.y[BAD * n + 40] = nan ? NAN : INFINITY;
+    pack_inputs(&p, n, n_tokens, n);
+    set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
+    check(only_bad(&p, clean.y, BAD, false), "inputs not finite", t->name, n, n_tokens);
+    free(clean.all);
+    product_deinit(&p);
+}
+
+void check_products(void) {
+    check_pack();
+    for (uint32_t number = 0; number < GGUF_N_TYPE_NUMBERS; number++) {
+        const GgufTypeTraits *t = gguf_type_traits(number);
+        if (!t) continue;
+        check_decode(t);
+        check_matmul(t);
+        for (int nan = 0; nan < 2; nan++) check_not_finite(t, 3, nan), check_not_finite(t, 11, nan);
+    }
+}
