@@ -109,6 +109,13 @@ typedef struct FonteCitation {
     size_t origin_start, origin_end; /* FONTE_NO_OFFSET where the format has none */
 } FonteCitation;
 
+/* A sentence of a written answer and whether the passages that it cites support it. */
+typedef struct FonteSentence {
+    size_t start, end;   /* bytes of the answer's text, markers included */
+    const char *support; /* "supported", "repaired" (cited anew), "unsupported" */
+    const char *missing; /* unsupported: a number, name or word that no passage has */
+} FonteSentence;
+
 typedef struct FonteAnswer {
     const char *text;     /* sentences, each with its [n]; "" where it abstained */
     const char *language; /* of the question */
@@ -118,6 +125,16 @@ typedef struct FonteAnswer {
     FonteCitation *citations;
     size_t n_citations;
     FontePassages *passages; /* what was retrieved, best first; owned by the answer */
+    /* of an answer that a model wrote; generator "" and the rest 0 where it quotes */
+    const char *generator;
+    FonteSentence *sentences;
+    size_t n_sentences;
+    size_t n_left_out;       /* sentences that no passage supports, where the setting drops them */
+    size_t n_prompt_tokens;  /* read; */
+    size_t n_cached_tokens;  /* of these not computed again */
+    size_t n_answer_tokens;  /* written */
+    size_t n_prompt_used;    /* passages in the prompt, */
+    size_t n_prompt_dropped; /* and those that did not fit */
     FonteStageTimes times;
 } FonteAnswer;
 

@@ -25,7 +25,8 @@ static void answer_free_cleanup(FonteAnswer **answer) {
     answer_free(*answer);
 }
 
-static const Answerer *choose_answerer(AnswerMode mode, Err *err) {
+static const Answerer *choose_answerer(AnswerMode mode, const AnswerOptions *options, Err *err) {
+    if (mode != ANSWER_EXTRACT && options->generator) return &answerer_generate;
     if (mode == ANSWER_GENERATE) {
         err_set_param(err, STATUS_UNSUPPORTED, "mode",
                       "no model is configured: ask with mode extract");
@@ -52,10 +53,10 @@ static Status write_answer(Index *index, const AnswerRequest *request, const Ans
                            const FontePassages *found, FonteAnswer *answer, Err *err) {
     const FontePassages *passages = answer->passages;
     answer->language = passages->language;
-    answer->text = answer->reason = "";
+    answer->text = answer->reason = answer->generator = "";
     if (events->passages) TRY(events->passages(events->context, passages));
     if (!passages->n_passages) return nothing_found(index, &request->query, answer, err);
-    AnswerJob job = { index, &request->query, passages, found, options, events };
+    AnswerJob job = { index, &request->query, passages, found, options, events, request->mode };
     return answerer->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
 }
 
@@ -76,7 +77,7 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
                   const AnswerEvents *events, FonteAnswer **ret, Err *err) {
     static const AnswerEvents nobody = { 0 };
     if (!events) events = &nobody;
-    const Answerer *answerer = choose_answerer(request->mode, err);
+    const Answerer *answerer = choose_answerer(request->mode, options, err);
     if (!answerer) return STATUS_UNSUPPORTED;
     int64_t start_us = clock_us();
     AnswerObject *object = mem_alloc(1, sizeof *object);

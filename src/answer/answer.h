@@ -3,13 +3,21 @@
  * other generators come behind the same interface. The invariant: for every citation the stored
  * document's clean bytes [start, end) equal the quote, or the citation is not given.
  * Threads: any. */
+#include "answer/citation.h"
 #include "search/index.h"
 
 typedef enum AnswerMode { ANSWER_AUTO, ANSWER_EXTRACT, ANSWER_GENERATE } AnswerMode;
 
 typedef struct AnswerOptions {
-    double min_confidence; /* 0-1: abstain below it */
-    size_t max_sentences;  /* quoted at the most */
+    double min_confidence;          /* 0-1: abstain below it */
+    size_t max_sentences;           /* quoted at the most */
+    const Generator *generator;     /* what writes; NULL = none: answers are quoted */
+    const CitationTable *citations; /* of its vocabulary */
+    bool strict;       /* leave out what the passages do not support, instead of marking it */
+    size_t max_tokens; /* of a written answer; 0 = 512 */
+    float temperature; /* 0 = always the likeliest */
+    uint64_t seed;
+    uint64_t owner; /* who asks: owners take turns, and share no work */
 } AnswerOptions;
 /* The confidence is calibrated on the development data: see docs/quality.md. */
 #define ANSWER_OPTIONS_DEFAULT ((AnswerOptions){ 0.238, 3 })
@@ -23,6 +31,8 @@ typedef struct AnswerEvents {
     Status (*citation)(void *context, const FonteCitation *citation);
     bool (*cancelled)(void *context);
     void *context;
+    /* the token event before was a sentence that no passage supports; missing: what is not there */
+    Status (*unsupported)(void *context, Slice text, const char *missing);
 } AnswerEvents;
 
 typedef struct AnswerRequest {

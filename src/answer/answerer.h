@@ -11,6 +11,7 @@ typedef struct AnswerJob {
     const FontePassages *found;    /* the same and those behind them: what they stand out from */
     const AnswerOptions *options;
     const AnswerEvents *events; /* never NULL; its members may be */
+    AnswerMode mode;
 } AnswerJob;
 
 typedef struct Answerer {
@@ -21,3 +22,4 @@ typedef struct Answerer {
 } Answerer;
 
 extern const Answerer answerer_extractive;
+extern const Answerer answerer_generate; /* needs options->generator and ->citations */

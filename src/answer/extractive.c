@@ -3,6 +3,7 @@
  * order in which they stand. Each is quoted byte for byte, and before a quote is given the stored
  * document is read again at its span: what does not equal is not said. */
 #include "answer/answerer.h"
+#include "answer/quote.h"
 #include "answer/sentence.h"
 
 #include <stdlib.h>
@@ -63,43 +64,6 @@ static size_t choose(const Question *q, const FontePassages *passages, const Ran
 
 /* ---- quoting ---- */
 
-/* The invariant: the stored text at the span is the quote, in the version that was searched. */
-static Status is_still_there(const AnswerJob *job, const FonteCitation *c, bool *ret, Err *err) {
-    AUTO_BUF Buf stored = BUF_NULL;
-    Status status = index_read(job->index, c->document, STORE_TEXT, c->start, c->end, &stored, err);
-    if (status == STATUS_NOT_FOUND) {
-        *ret = false;
-        return STATUS_OK;
-    }
-    TRY(status);
-    *ret = slice_equal(buf_slice(&stored), slice_of(c->quote));
-    return STATUS_OK;
-}
-
-static Status cite(const AnswerJob *job, const Sentence *s, Arena *arena, FonteCitation *ret,
-                   Err *err) {
-    const FontePassage *p = &job->passages->passages[s->passage];
-    *ret = (FonteCitation){
-        .passage = s->passage,
-        .document = p->document,
-        .version = p->version,
-        .title = p->title,
-        .url = p->url,
-        .date = p->date,
-        .start = p->start + s->start,
-        .end = p->start + s->end,
-        .quote = arena_string(arena, (Slice){ p->text + s->start, s->end - s->start }),
-    };
-    if (!ret->quote) return err_set(err, STATUS_NO_MEMORY, "out of memory for a quote");
-    Status status = index_origin_span(job->index, ret->document, ret->start, ret->end,
-                                      &ret->origin_start, &ret->origin_end, err);
-    if (status == STATUS_NOT_FOUND) {
-        ret->origin_start = ret->origin_end = FONTE_NO_OFFSET;
-        return STATUS_OK;
-    }
-    return status;
-}
-
 /* A quote may run over lines; in the answer it is one. */
 static void append_flowing(Buf *text, Slice quote) {
     bool space = false;
@@ -134,8 +98,8 @@ static Status compose(const AnswerJob *job, const Sentence *const *chosen, size_
     size_t n = 0;
     for (size_t i = 0; i < n_chosen; i++) {
         bool there;
-        TRY(cite(job, chosen[i], arena, &citations[n], err));
-        TRY(is_still_there(job, &citations[n], &there, err));
+        TRY(quote_cite(job->index, job->passages, chosen[i]->passage, chosen[i]->start,
+                       chosen[i]->end, arena, &citations[n], &there, err));
         if (!there) continue;
         citations[n].n = n + 1;
         TRY(say(job, &citations[n], &text, err));
