@@ -17,6 +17,8 @@ static Status map_descriptor(int fd, const char *path, GgufMap *ret, Err *err) {
     if (st.st_size > 0) {
         p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED) return err_set_errno(err, errno, "%s: mmap", path);
+        /* A hint, refused by some systems: what is not cached yet is read in large pieces. */
+        (void)madvise(p, (size_t)st.st_size, MADV_HUGEPAGE);
     }
     *ret = (GgufMap){ p, (size_t)st.st_size, fd, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
     return STATUS_OK;

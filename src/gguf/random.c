@@ -24,6 +24,9 @@ const GgufRandomShape gguf_random_shapes[] = {
 
 enum { CARDS = 1024, MAX_DECKS = 32, MAX_LAYERS = 1024, LAYER_TENSORS = 9, OTHER_TENSORS = 3 };
 enum { PIECE_BYTES = 8, FIRST_PIECE = 3 + 256 };
+/* Written at once: the system then caches the file in large pieces, which are read half as fast
+ * again (measured: 58 GB/s by two threads, 38 for a file written row by row). */
+enum { BUFFER_BYTES = 4 << 20 };
 
 typedef struct Deck {
     GgufType type;
@@ -48,7 +51,7 @@ typedef struct Job {
     size_t n_planned;
     Deck decks[MAX_DECKS];
     size_t n_decks;
-    uint8_t *row;
+    uint8_t *rows; /* as many as fit into BUFFER_BYTES */
     uint64_t random, done_bytes, total_bytes;
 } Job;
 
@@ -56,7 +59,7 @@ static void job_deinit(Job *job) {
     gguf_writer_free(job->writer);
     for (size_t i = 0; i < job->n_decks; i++) free(job->decks[i].cards);
     free(job->plan);
-    free(job->row);
+    free(job->rows);
 }
 
 /* splitmix64 (public domain, Vigna) */
@@ -201,8 +204,8 @@ static void plan_layer(Job *job, uint32_t layer) {
 static Status plan_all(Job *job, Err *err) {
     const GgufRandomShape *s = &job->shape;
     job->plan = mem_alloc((size_t)s->n_layers * LAYER_TENSORS + OTHER_TENSORS, sizeof *job->plan);
-    job->row = mem_alloc(s->ffn_dim, sizeof(float));
-    if (!job->plan || !job->row) return err_set(err, STATUS_NO_MEMORY, "out of memory");
+    job->rows = mem_alloc(BUFFER_BYTES, 1);
+    if (!job->plan || !job->rows) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     plan_tensor(job, "token_embd.weight", s->dim, s->n_vocab, sqrt((double)s->dim));
     for (uint32_t i = 0; i < s->n_layers; i++) plan_layer(job, i);
     plan_tensor(job, "output_norm.weight", s->dim, 1, 0);
@@ -242,37 +245,46 @@ static Status find_deck(Job *job, const Planned *p, const Deck **ret, Err *err) 
     return STATUS_OK;
 }
 
-static void draw_row(Job *job, const Deck *deck, size_t n_cards) {
+static void draw_row(Job *job, const Deck *deck, size_t n_cards, uint8_t *row) {
     uint64_t bits = 0;
     for (size_t i = 0; i < n_cards; i++, bits >>= 10) {
         if (i % 6 == 0) bits = random_bits(job);
-        memcpy(job->row + i * deck->card_bytes, deck->cards + bits % CARDS * deck->card_bytes,
+        memcpy(row + i * deck->card_bytes, deck->cards + bits % CARDS * deck->card_bytes,
                deck->card_bytes);
     }
 }
 
-static Status write_tensor(Job *job, const Planned *p, Err *err) {
-    const Deck *deck = NULL;
-    float *ones = (float *)(void *)job->row;
-    size_t row_bytes = p->dims[0] * sizeof *ones;
-    if (p->deviation > 0) {
-        TRY(find_deck(job, p, &deck, err));
-        row_bytes = p->dims[0] / GGUF_SUPERBLOCK * deck->card_bytes;
+static Status write_rows(Job *job, size_t bytes, Err *err) {
+    TRY(gguf_writer_data(job->writer, job->rows, bytes, err));
+    job->done_bytes += bytes;
+    if (!job->options->progress ||
+        job->options->progress(job->options->user, job->done_bytes, job->total_bytes)) {
+        return STATUS_OK;
     }
-    for (uint64_t r = 0; r < p->dims[1]; r++) {
-        if (deck) {
-            draw_row(job, deck, p->dims[0] / GGUF_SUPERBLOCK);
-        } else {
-            for (size_t i = 0; i < p->dims[0]; i++) ones[i] = 1;
-        }
-        TRY(gguf_writer_data(job->writer, job->row, row_bytes, err));
-        job->done_bytes += row_bytes;
-        if (r % 256 != 0 || !job->options->progress) continue;
-        if (!job->options->progress(job->options->user, job->done_bytes, job->total_bytes)) {
-            return err_set(err, STATUS_CANCELLED, "cancelled");
-        }
+    return err_set(err, STATUS_CANCELLED, "cancelled");
+}
+
+static Status write_norm(Job *job, const Planned *p, Err *err) {
+    float *ones = (float *)(void *)job->rows;
+    for (size_t i = 0; i < p->dims[0]; i++) ones[i] = 1;
+    return write_rows(job, p->dims[0] * sizeof *ones, err);
+}
+
+static Status write_matrix(Job *job, const Planned *p, Err *err) {
+    const Deck *deck = NULL;
+    TRY(find_deck(job, p, &deck, err));
+    size_t n_cards = p->dims[0] / GGUF_SUPERBLOCK, row_bytes = n_cards * deck->card_bytes;
+    size_t at_once = BUFFER_BYTES / row_bytes;
+    for (size_t row = 0; row < p->dims[1]; row += at_once) {
+        size_t n = MIN(p->dims[1] - row, at_once);
+        for (size_t r = 0; r < n; r++) draw_row(job, deck, n_cards, job->rows + r * row_bytes);
+        TRY(write_rows(job, n * row_bytes, err));
     }
     return STATUS_OK;
+}
+
+static Status write_tensor(Job *job, const Planned *p, Err *err) {
+    return p->deviation > 0 ? write_matrix(job, p, err) : write_norm(job, p, err);
 }
 
 static Status write_all(Job *job, const char *out_path, Err *err) {

@@ -53,7 +53,7 @@ typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t
 enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
 /* A panel of weights as bytes, with scales: 1.5 bytes a weight. */
-#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_PANEL_ROWS * (((n) + 511) / 512 * 512) * 3 / 8)
+#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_PANEL_ROWS * ((n) / 512 + 1) * 512 * 3 / 8)
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);

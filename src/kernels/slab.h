@@ -2,16 +2,19 @@
 /* The form in which int8 products take their inputs: slabs of 512 inputs, 16 blocks of 32 side by
  * side. A vector holds four inputs of each block, so that eight dot-product instructions give one
  * integer sum a block, and each block's scale is a lane of its own; no lane is ever moved.
- * Weights are brought to the same order (x86/unpack_vnni.h). Folder-private. */
+ * Weights are brought to the same order (x86/unpack_vnni.h). Block b stands in lane SLAB_LANE(b):
+ * that is where transposing four vectors of four blocks of 16 bytes leaves it. Folder-private. */
 #include <stdint.h>
+
+#define SLAB_LANE(block) ((block) % 4 * 4 + (block) / 4)
 
 enum { KERNELS_SLAB = 512, SLAB_BLOCKS = 16, SLAB_STEPS = 8 };
 
 /* A row ends with a slab whose missing blocks are zeros. */
 typedef struct KernelsInputSlab {
-    /* [step][block][4]: inputs 4 step .. 4 step + 3 of the block */
+    /* [step][lane][4]: inputs 4 step .. 4 step + 3 of the lane's block */
     _Alignas(64) int8_t q[SLAB_STEPS][4 * SLAB_BLOCKS];
-    float d[SLAB_BLOCKS]; /* input = q d */
+    float d[SLAB_BLOCKS]; /* of each lane: input = q d */
     /* of q over the first and the last 16 of each block: weights that are unsigned numbers minus a
      * constant are corrected by it */
     int32_t sum[2][SLAB_BLOCKS];

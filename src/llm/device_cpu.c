@@ -11,6 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Pieces as large as some of the system's large pages are asked to be made of those: a batch's
+ * activations are more pages of 4 KiB than the processor remembers addresses of. */
+static const size_t HUGE_BYTES = (size_t)4 << 20;
+
 /* ---- memory -------------------------------------------------------------------------------- */
 
 static Status cpu_memory_new(LlmDevice *d, size_t bytes, void **ret, Err *err) {
@@ -20,6 +24,7 @@ static Status cpu_memory_new(LlmDevice *d, size_t bytes, void **ret, Err *err) {
     if (p == MAP_FAILED) {
         return err_set(err, STATUS_NO_MEMORY, "no memory for %zu MiB", (bytes >> 20) + 1);
     }
+    if (bytes >= HUGE_BYTES) (void)madvise(p, bytes, MADV_HUGEPAGE); /* a hint */
     *ret = p;
     return STATUS_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { PART_BYTES = 1 << 16 /* of weights, where few tokens share them */ };
+enum { PART_BYTES = 1 << 18 /* of weights, where few tokens share them */ };
 
 typedef struct MatmulWork {
     CpuDevice *cpu;
@@ -96,7 +96,7 @@ static void swiglu_part(void *context, size_t part, unsigned thread) {
 
 static size_t part_rows(const MatmulWork *work) {
     size_t rows = work->n_tokens < KERNELS_PANEL_ROWS ? PART_BYTES / work->w[0]->row_bytes : 0;
-    return MAX(rows / KERNELS_PANEL_ROWS, (size_t)1) * KERNELS_PANEL_ROWS;
+    return MAX(rows / KERNELS_PANEL_ROWS, (size_t)2) * KERNELS_PANEL_ROWS;
 }
 
 static void run_matmul(MatmulWork *work) {

@@ -15,8 +15,8 @@ static inline uint32_t largest_bits(__m512 a, __m512 b) {
                                                     _mm512_and_si512(_mm512_castps_si512(b), m)));
 }
 
-/* One block to lane `block` of the slab. */
-static inline void pack_block(const float *x, size_t block, KernelsInputSlab *ret) {
+/* One block to its lane of the slab. */
+static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret) {
     __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
     float max = gguf_bits_f32(largest_bits(a, b));
     /* below that 127 / max overflows; such a block counts as zeros */
@@ -28,10 +28,10 @@ static inline void pack_block(const float *x, size_t block, KernelsInputSlab *re
     int32_t bytes[8];
     _mm_storeu_si128((void *)bytes, p);
     _mm_storeu_si128((void *)(bytes + 4), q);
-    for (size_t k = 0; k < SLAB_STEPS; k++) memcpy(&ret->q[k][4 * block], &bytes[k], 4);
-    ret->d[block] = usable ? max / 127 : 0;
-    ret->sum[0][block] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
-    ret->sum[1][block] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
+    for (size_t k = 0; k < SLAB_STEPS; k++) memcpy(&ret->q[k][4 * lane], &bytes[k], 4);
+    ret->d[lane] = usable ? max / 127 : 0;
+    ret->sum[0][lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
+    ret->sum[1][lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
 }
 
 static void pack_int8_vnni(const float *x, size_t n, void *y) {
@@ -39,7 +39,9 @@ static void pack_int8_vnni(const float *x, size_t n, void *y) {
     for (size_t i = 0; i < n; i += KERNELS_SLAB, slab++) {
         size_t n_blocks = MIN(n - i, (size_t)KERNELS_SLAB) / GGUF_BLOCK;
         if (n_blocks < SLAB_BLOCKS) memset(slab, 0, sizeof *slab);
-        for (size_t b = 0; b < n_blocks; b++) pack_block(x + i + GGUF_BLOCK * b, b, slab);
+        for (size_t b = 0; b < n_blocks; b++) {
+            pack_block(x + i + GGUF_BLOCK * b, SLAB_LANE(b), slab);
+        }
     }
 }
 
@@ -47,8 +49,8 @@ static void unpack_int8_vnni(const void *packed, size_t n, float *x) {
     const KernelsInputSlab *slab = packed;
     for (size_t i = 0; i < n; i++) {
         const KernelsInputSlab *s = slab + i / KERNELS_SLAB;
-        size_t block = i % KERNELS_SLAB / GGUF_BLOCK, k = i % GGUF_BLOCK;
-        x[i] = (float)s->q[k / 4][4 * block + k % 4] * s->d[block];
+        size_t lane = SLAB_LANE(i % KERNELS_SLAB / GGUF_BLOCK), k = i % GGUF_BLOCK;
+        x[i] = (float)s->q[k / 4][4 * lane + k % 4] * s->d[lane];
     }
 }
 

@@ -3,12 +3,14 @@
  * of the 16 blocks of 32 (or its two halves), a scale d and perhaps an addend m:
  *     weight = d (q - zero) + m,  zero a constant of the type.
  * The numbers are exactly those of gguf_decode_row, before the last rounding of its products.
- * Formats of blocks of 32 are transposed by four rounds of loads and unpacks; superblocks of 256
- * (two a slab) are read by permutations whose index is the lane's block. A scale that a mask leaves
- * 16 times too large is made 16 times smaller: both are exact. */
+ * Four vectors, each with 16 bytes of four consecutive blocks, are transposed as 4 x 4 numbers of
+ * 32 bits: that makes the order of the lanes. What comes in another way is permuted by the number
+ * of each lane's block. A scale that a mask leaves 16 times too large is made 16 times smaller:
+ * both are exact. What counts is the number of 512-bit operations: Zen 4 does some 1.2 a cycle. */
 #include "kernels/kernels_internal.h"
 #include "kernels/slab.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -31,8 +33,9 @@ typedef enum SlabKind {
 
 typedef Slab UnpackSlab(const uint8_t *slab);
 
-ALWAYS_INLINE __m512i lane_numbers(void) {
-    return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+/* The block of each lane. */
+ALWAYS_INLINE __m512i lane_blocks(void) {
+    return _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
 }
 
 ALWAYS_INLINE __m512i and_bytes(__m512i v, char mask) {
@@ -47,10 +50,11 @@ ALWAYS_INLINE __m512i or_and(__m512i a, __m512i b, __m512i c) {
 /* ---- blocks of 32 -----------------------------------------------------------------------------
  */
 
-/* 16 bytes at p of the blocks b, b + 4, b + 8, b + 12 */
-ALWAYS_INLINE __m512i every_fourth(const uint8_t *p, size_t stride, size_t b) {
+/* 16 bytes at p of four consecutive blocks. (Two loads and a permutation are fewer operations, but
+ * slower: every second load of 64 bytes crosses a line.) */
+ALWAYS_INLINE __m512i four_blocks(const uint8_t *p, size_t stride) {
     const __m128i *at[4];
-    UNROLL for (size_t i = 0; i < 4; i++) at[i] = (const void *)(p + (b + 4 * i) * stride);
+    UNROLL for (size_t i = 0; i < 4; i++) at[i] = (const void *)(p + i * stride);
     __m512i v = _mm512_castsi128_si512(_mm_loadu_si128(at[0]));
     v = _mm512_inserti32x4(v, _mm_loadu_si128(at[1]), 1);
     v = _mm512_inserti32x4(v, _mm_loadu_si128(at[2]), 2);
@@ -69,8 +73,8 @@ ALWAYS_INLINE void transpose(__m512i a, __m512i b, __m512i c, __m512i d, __m512i
 
 /* Bytes 0-15 at p of 16 blocks: ret[k] holds bytes 4 k .. 4 k + 3 of each. */
 ALWAYS_INLINE void gather_16(const uint8_t *p, size_t stride, __m512i ret[4]) {
-    transpose(every_fourth(p, stride, 0), every_fourth(p, stride, 1), every_fourth(p, stride, 2),
-              every_fourth(p, stride, 3), ret);
+    transpose(four_blocks(p, stride), four_blocks(p + 4 * stride, stride),
+              four_blocks(p + 8 * stride, stride), four_blocks(p + 12 * stride, stride), ret);
 }
 
 /* 64 bytes at p + at, those from p + end on as zeros and untouched; constants fold the choice. */
@@ -80,23 +84,21 @@ ALWAYS_INLINE __m512i load_before(const uint8_t *p, size_t at, size_t end) {
     return _mm512_maskz_loadu_epi8((UINT64_C(1) << (end - at)) - 1, p + at);
 }
 
-/* n (1 or 2) numbers of 16 bits at p of each of 16 blocks, in order, by permutations of windows of
- * 128 bytes: where a number stands in its window is the low six bits of its place, so that one
- * index serves all windows. end: bytes from p to the end of the slab. */
+/* n (1 or 2) numbers of 16 bits at p of each lane's block, by permutations of windows of 128 bytes:
+ * where a number stands in its window is the low six bits of its place, so that one index serves
+ * all windows. end: bytes from p to the end of the slab. */
 ALWAYS_INLINE __m512i gather_words(const uint8_t *p, size_t stride, size_t n, size_t end) {
-    __m512i lane = _mm512_setr_epi32(0x10000, 0x30002, 0x50004, 0x70006, 0x90008, 0xB000A, 0xD000C,
-                                     0xF000E, 0x110010, 0x130012, 0x150014, 0x170016, 0x190018,
-                                     0x1B001A, 0x1D001C, 0x1F001E);
-    __m512i block = n == 1 ? lane : _mm512_srli_epi16(lane, 1);
+    __m512i block = lane_blocks(), one = _mm512_set1_epi32(1);
+    block = n == 1 ? _mm512_castsi256_si512(_mm512_cvtepi32_epi16(block))
+                   : _mm512_or_si512(block, _mm512_slli_epi32(block, 16));
     __m512i index = _mm512_mullo_epi16(block, _mm512_set1_epi16((short)(stride / 2)));
-    if (n == 2) {
-        index = _mm512_add_epi16(index, _mm512_and_si512(lane, _mm512_set1_epi16(1)));
-    }
+    if (n == 2) index = _mm512_add_epi16(index, _mm512_slli_epi32(one, 16));
     __m512i words = _mm512_setzero_si512();
     UNROLL for (size_t w = 0; 128 * w < 15 * stride + 2 * n; w++) {
         __mmask32 here = 0;
         UNROLL for (size_t i = 0; i < 16 * n; i++) {
-            here |= (__mmask32)((i / n * stride + 2 * (i % n)) / 128 == w) << i;
+            size_t lane = i / n, at = (lane % 4 * 4 + lane / 4) * stride + 2 * (i % n);
+            here |= (__mmask32)(at / 128 == w) << i;
         }
         __m512i found = _mm512_permutex2var_epi16(load_before(p, 128 * w, end), index,
                                                   load_before(p, 128 * w + 64, end));
@@ -105,8 +107,26 @@ ALWAYS_INLINE __m512i gather_words(const uint8_t *p, size_t stride, size_t n, si
     return words;
 }
 
+/* The number of 16 bits at `offset` of each lane's block, to float. Where four blocks' numbers lie
+ * within 64 bytes, two permutations of two vectors each do. */
 ALWAYS_INLINE __m512 gather_halves(const uint8_t *p, size_t stride, size_t offset) {
-    __m512i words = gather_words(p + offset, stride, 1, 16 * stride - offset);
+    __m512i words;
+    if (3 * stride + offset + 2 <= 64) {
+        __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        __m512i row =
+            _mm512_mullo_epi32(_mm512_srli_epi32(lane, 2), _mm512_set1_epi32((int)stride / 2));
+        __m512i second = _mm512_slli_epi32(_mm512_and_si512(lane, _mm512_set1_epi32(1)), 5);
+        __m512i at =
+            _mm512_add_epi32(_mm512_add_epi32(row, second), _mm512_set1_epi32((int)offset / 2));
+        __m512i index = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(at));
+        __m512i low = _mm512_permutex2var_epi16(_mm512_loadu_si512(p), index,
+                                                _mm512_loadu_si512(p + 4 * stride));
+        __m512i high = _mm512_permutex2var_epi16(_mm512_loadu_si512(p + 8 * stride), index,
+                                                 _mm512_loadu_si512(p + 12 * stride));
+        words = _mm512_mask_mov_epi16(low, 0xCCCC, high);
+    } else {
+        words = gather_words(p + offset, stride, 1, 16 * stride - offset);
+    }
     return _mm512_cvtph_ps(_mm512_castsi512_si256(words));
 }
 
@@ -193,45 +213,58 @@ ALWAYS_INLINE Slab unpack_iq4_nl(const uint8_t *p) {
     return s;
 }
 
-/* ---- superblocks: two a slab, the first in lanes 0-7 -------------------------------------------
+/* ---- superblocks: two a slab --------------------------------------------------------------------
  */
+
+enum {
+    SECOND = 0xCCCC,
+    ODD_GROUPS = 0xF0F0
+}; /* lanes of the second superblock; of groups 1, 3, 5, 7 */
 
 /* floats a and b of the first and the second superblock */
 ALWAYS_INLINE __m512 two_floats(float a, float b) {
-    return _mm512_mask_mov_ps(_mm512_set1_ps(a), 0xFF00, _mm512_set1_ps(b));
+    return _mm512_mask_mov_ps(_mm512_set1_ps(a), SECOND, _mm512_set1_ps(b));
+}
+ALWAYS_INLINE __m512i two_numbers(uint32_t a, uint32_t b) {
+    return _mm512_mask_mov_epi32(_mm512_set1_epi32((int)a), SECOND, _mm512_set1_epi32((int)b));
 }
 ALWAYS_INLINE float half_at(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _cvtsh_ss(h);
 }
-
-/* Lane: number 8 * group(lane) + k of the 32 numbers of 32 bits of its superblock. index: 8 * group
- * + k, of lane % 8. */
-ALWAYS_INLINE __m512i pick_of_32(const uint8_t *a, const uint8_t *b, __m512i index) {
-    __m512i first =
-        _mm512_permutex2var_epi32(_mm512_loadu_si512(a), index, _mm512_loadu_si512(a + 64));
-    __m512i second =
-        _mm512_permutex2var_epi32(_mm512_loadu_si512(b), index, _mm512_loadu_si512(b + 64));
-    return _mm512_mask_mov_epi32(first, 0xFF00, second);
+/* The group of 32 of each lane, in its superblock. */
+ALWAYS_INLINE __m512i lane_groups(void) {
+    return _mm512_and_si512(lane_blocks(), _mm512_set1_epi32(7));
 }
-/* The same of 16 numbers. */
+ALWAYS_INLINE __m128i load_16(const uint8_t *p) {
+    return _mm_loadu_si128((const void *)p);
+}
+
+/* Lane: number `index` of the 16 numbers of 32 bits of its superblock. */
 ALWAYS_INLINE __m512i pick_of_16(const uint8_t *a, const uint8_t *b, __m512i index) {
-    __m512i both = _mm512_mask_add_epi32(index, 0xFF00, index, _mm512_set1_epi32(16));
+    __m512i both = _mm512_mask_add_epi32(index, SECOND, index, _mm512_set1_epi32(16));
     return _mm512_permutex2var_epi32(_mm512_loadu_si512(a), both, _mm512_loadu_si512(b));
 }
-/* The same of 8 numbers. */
+/* The same of 8 numbers, all lanes the k-th. */
 ALWAYS_INLINE __m512i pick_of_8(const uint8_t *a, const uint8_t *b, size_t k) {
     __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)a)),
                                       _mm256_loadu_si256((const void *)b), 1);
-    __m512i index =
-        _mm512_mask_mov_epi32(_mm512_set1_epi32((int)k), 0xFF00, _mm512_set1_epi32((int)k + 8));
-    return _mm512_permutexvar_epi32(index, both);
+    return _mm512_permutexvar_epi32(two_numbers((uint32_t)k, (uint32_t)k + 8), both);
 }
 
-/* lane % 8 */
-ALWAYS_INLINE __m512i group_numbers(void) {
-    return _mm512_and_si512(lane_numbers(), _mm512_set1_epi32(7));
+/* 128 bytes of each superblock, transposed: in ret[k], the first and third four lanes hold step k,
+ * the others step k + 4, of 32 bytes each. */
+ALWAYS_INLINE void transpose_128(const uint8_t *a, const uint8_t *b, __m512i ret[4]) {
+    transpose(_mm512_loadu_si512(a), _mm512_loadu_si512(a + 64), _mm512_loadu_si512(b),
+              _mm512_loadu_si512(b + 64), ret);
+}
+
+/* Bytes of both superblocks in the order of blocks, to numbers in the order of lanes. */
+ALWAYS_INLINE __m512i bytes_to_lanes(uint64_t a, uint64_t b) {
+    __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m128i bytes = _mm_set_epi64x((long long)b, (long long)a);
+    return _mm512_cvtepu8_epi32(_mm_shuffle_epi8(bytes, order));
 }
 
 /* Eight bytes of scales and of minima of Q4_K and Q5_K, all at once; see gguf_q4_k_scale. */
@@ -244,96 +277,109 @@ ALWAYS_INLINE void q4_k_scales(const uint8_t *scales, uint64_t *ret_scales, uint
     *ret_mins = (u[1] & 0x3F3F3F3FU) | (uint64_t)high_mins << 32;
 }
 
-ALWAYS_INLINE __m512 bytes_to_floats(uint64_t first, uint64_t second) {
-    __m128i bytes = _mm_set_epi64x((long long)second, (long long)first);
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-}
-
 /* d and m of both superblocks, which begin with d, dmin and the scales. */
 ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, Slab *ret) {
     uint64_t scales[2], mins[2];
     q4_k_scales(a + 4, &scales[0], &mins[0]);
     q4_k_scales(b + 4, &scales[1], &mins[1]);
-    ret->d[0] =
-        _mm512_mul_ps(bytes_to_floats(scales[0], scales[1]), two_floats(half_at(a), half_at(b)));
-    __m512 min = two_floats(-half_at(a + 2), -half_at(b + 2));
-    ret->m[0] = _mm512_mul_ps(bytes_to_floats(mins[0], mins[1]), min);
+    ret->d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(scales[0], scales[1])),
+                              two_floats(half_at(a), half_at(b)));
+    ret->m[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(mins[0], mins[1])),
+                              two_floats(-half_at(a + 2), -half_at(b + 2)));
 }
 
-/* Pairs of groups share 32 bytes: even groups the low halves, odd ones the high halves, which stay
- * where they are. */
+/* Even groups are the low halves of 32 bytes, odd ones the high halves: put the odd ones, in
+ * `high`, beside the even ones. */
+ALWAYS_INLINE void join_groups(__m512i low, __m512i high, __m512i *ret_step, __m512i *ret_later) {
+    *ret_step = _mm512_mask_shuffle_i64x2(low, 0xCC, high, high, 0xB1);
+    *ret_later = _mm512_mask_shuffle_i64x2(high, 0x33, low, low, 0xB1);
+}
+
 ALWAYS_INLINE Slab unpack_q4_k(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockQ4_K);
-    __m512i group = group_numbers();
-    __m512i index = _mm512_slli_epi32(_mm512_srli_epi32(group, 1), 3);
-    __m512i mask = _mm512_mask_mov_epi32(_mm512_set1_epi32(0x0F0F0F0F), 0xAAAA,
-                                         _mm512_set1_epi32((int)0xF0F0F0F0U));
+    __m512i bytes[4];
     Slab s;
-    UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
-        __m512i at = _mm512_add_epi32(index, _mm512_set1_epi32((int)k));
-        s.q[k] = _mm512_and_si512(pick_of_32(a + 16, b + 16, at), mask);
+    transpose_128(a + 16, b + 16, bytes);
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        __m512i high = and_bytes(bytes[k], (char)0xF0); /* 16 times too large */
+        join_groups(and_bytes(bytes[k], 15), high, &s.q[k], &s.q[k + 4]);
     }
     q4_k_factors(a, b, &s);
-    s.d[0] = _mm512_mask_mul_ps(s.d[0], 0xAAAA, s.d[0], _mm512_set1_ps(0.0625F));
+    s.d[0] = _mm512_mask_mul_ps(s.d[0], ODD_GROUPS, s.d[0], _mm512_set1_ps(0.0625F));
     return s;
 }
 
 ALWAYS_INLINE Slab unpack_q5_k(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockQ5_K);
-    __m512i group = group_numbers();
-    __m512i index = _mm512_slli_epi32(_mm512_srli_epi32(group, 1), 3);
-    __m512i shift = _mm512_slli_epi32(_mm512_and_si512(group, _mm512_set1_epi32(1)), 2);
     /* bit `group` of each byte to bit 4 */
-    __m512i turn =
-        _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(4), group), _mm512_set1_epi32(31));
+    __m512i turn = _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(4), lane_groups()),
+                                    _mm512_set1_epi32(31));
+    __m512i bytes[4];
     Slab s;
+    transpose_128(a + 48, b + 48, bytes);
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        __m512i high = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        join_groups(and_bytes(bytes[k], 15), high, &s.q[k], &s.q[k + 4]);
+    }
     UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
-        __m512i at = _mm512_add_epi32(index, _mm512_set1_epi32((int)k));
-        __m512i low = _mm512_srlv_epi32(pick_of_32(a + 48, b + 48, at), shift);
-        __m512i high = _mm512_rolv_epi32(pick_of_8(a + 16, b + 16, k), turn);
-        s.q[k] = or_and(and_bytes(low, 15), high, _mm512_set1_epi8(16));
+        __m512i fifth = _mm512_rolv_epi32(pick_of_8(a + 16, b + 16, k), turn);
+        s.q[k] = or_and(s.q[k], fifth, _mm512_set1_epi8(16));
     }
     q4_k_factors(a, b, &s);
     return s;
 }
 
-/* Scales of 16 elements, signed bytes, two a lane. */
+/* Scales of 16 elements, signed bytes, two a block. */
 ALWAYS_INLINE void split_scales(__m128i a, __m128i b, __m512 d, __m512 ret[2]) {
     __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
-    __m512i pairs = _mm512_cvtepu16_epi32(both);
+    __m512i pairs = _mm512_permutexvar_epi32(lane_blocks(), _mm512_cvtepu16_epi32(both));
     __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(pairs, 24), 24);
     __m512i second = _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 24);
     ret[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(first), d);
     ret[1] = _mm512_mul_ps(_mm512_cvtepi32_ps(second), d);
 }
 
+/* Groups 4 h + j, 4 h + j + 2 are the halves of 32 bytes. */
 ALWAYS_INLINE Slab unpack_q6_k(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockQ6_K);
-    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
-    __m512i h = _mm512_srli_epi32(group, 2);
-    __m512i odd = _mm512_and_si512(group, _mm512_set1_epi32(1));
-    __m512i low_at = _mm512_add_epi32(_mm512_slli_epi32(h, 4), _mm512_slli_epi32(odd, 3));
-    __m512i high_at = _mm512_slli_epi32(h, 3);
-    __m512i shift = _mm512_slli_epi32(_mm512_srli_epi32(j, 1), 2);
+    __m512i group = lane_groups(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i high_at = _mm512_slli_epi32(_mm512_srli_epi32(group, 2), 3);
     /* bits 2j, 2j + 1 of each byte to bits 4, 5 */
     __m512i turn = _mm512_and_si512(_mm512_sub_epi32(_mm512_set1_epi32(4), _mm512_slli_epi32(j, 1)),
                                     _mm512_set1_epi32(31));
+    __m512i bytes[4];
     Slab s;
+    transpose_128(a, b, bytes);
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        __m512i low = and_bytes(bytes[k], 15);
+        __m512i high = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        s.q[k] = _mm512_shuffle_i64x2(low, high, 0x88);
+        s.q[k + 4] = _mm512_shuffle_i64x2(low, high, 0xDD);
+    }
     UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
         __m512i step = _mm512_set1_epi32((int)k);
-        __m512i low = pick_of_32(a, b, _mm512_add_epi32(low_at, step));
-        __m512i high = pick_of_16(a + 128, b + 128, _mm512_add_epi32(high_at, step));
-        s.q[k] = or_and(and_bytes(_mm512_srlv_epi32(low, shift), 15), _mm512_rolv_epi32(high, turn),
-                        _mm512_set1_epi8(0x30));
+        __m512i top = pick_of_16(a + 128, b + 128, _mm512_add_epi32(high_at, step));
+        s.q[k] = or_and(s.q[k], _mm512_rolv_epi32(top, turn), _mm512_set1_epi8(0x30));
     }
-    split_scales(_mm_loadu_si128((const void *)(a + 192)), _mm_loadu_si128((const void *)(b + 192)),
-                 two_floats(half_at(a + 208), half_at(b + 208)), s.d);
+    split_scales(load_16(a + 192), load_16(b + 192), two_floats(half_at(a + 208), half_at(b + 208)),
+                 s.d);
     return s;
+}
+
+/* The sixteen scales of gguf_q3_k_scales, four at a time. */
+ALWAYS_INLINE __m128i q3_k_scales(const uint8_t *scales) {
+    uint32_t u[3], quads[4];
+    memcpy(u, scales, sizeof u);
+    for (unsigned i = 0; i < 4; i++) {
+        quads[i] = (u[i % 2] >> (i / 2 * 4) & 0x0F0F0F0FU) | (u[2] >> 2 * i & 0x03030303U) << 4;
+    }
+    __m128i all = _mm_setr_epi32((int)quads[0], (int)quads[1], (int)quads[2], (int)quads[3]);
+    return _mm_sub_epi8(all, _mm_set1_epi8(32));
 }
 
 ALWAYS_INLINE Slab unpack_q3_k(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockQ3_K);
-    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i group = lane_groups(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
     __m512i low_at = _mm512_slli_epi32(_mm512_srli_epi32(group, 2), 3);
     __m512i shift = _mm512_slli_epi32(j, 1);
     /* bit `group` of each byte to bit 2 */
@@ -346,17 +392,14 @@ ALWAYS_INLINE Slab unpack_q3_k(const uint8_t *p) {
         __m512i high = _mm512_rolv_epi32(pick_of_8(a, b, k), turn);
         s.q[k] = or_and(and_bytes(_mm512_srlv_epi32(low, shift), 3), high, _mm512_set1_epi8(4));
     }
-    int8_t scales[2][16];
-    gguf_q3_k_scales(a + 96, scales[0]);
-    gguf_q3_k_scales(b + 96, scales[1]);
-    split_scales(_mm_loadu_si128((const void *)scales[0]), _mm_loadu_si128((const void *)scales[1]),
+    split_scales(q3_k_scales(a + 96), q3_k_scales(b + 96),
                  two_floats(half_at(a + 108), half_at(b + 108)), s.d);
     return s;
 }
 
 ALWAYS_INLINE Slab unpack_q2_k(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockQ2_K);
-    __m512i group = group_numbers(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
+    __m512i group = lane_groups(), j = _mm512_and_si512(group, _mm512_set1_epi32(3));
     __m512i at = _mm512_slli_epi32(_mm512_srli_epi32(group, 2), 3);
     __m512i shift = _mm512_slli_epi32(j, 1);
     Slab s;
@@ -364,8 +407,7 @@ ALWAYS_INLINE Slab unpack_q2_k(const uint8_t *p) {
         __m512i q = pick_of_16(a + 16, b + 16, _mm512_add_epi32(at, _mm512_set1_epi32((int)k)));
         s.q[k] = and_bytes(_mm512_srlv_epi32(q, shift), 3);
     }
-    __m128i x = _mm_loadu_si128((const void *)a), y = _mm_loadu_si128((const void *)b);
-    __m128i nibble = _mm_set1_epi8(15);
+    __m128i x = load_16(a), y = load_16(b), nibble = _mm_set1_epi8(15);
     split_scales(_mm_and_si128(x, nibble), _mm_and_si128(y, nibble),
                  two_floats(half_at(a + 80), half_at(b + 80)), s.d);
     split_scales(_mm_and_si128(_mm_srli_epi16(x, 4), nibble),
@@ -374,34 +416,27 @@ ALWAYS_INLINE Slab unpack_q2_k(const uint8_t *p) {
     return s;
 }
 
-/* Groups of 16 bytes of nibbles: four a vector, so that transposing leaves group 4 i + k in lane
- * 4 k + i. */
+/* Groups of 16 bytes of nibbles, as in blocks of 32. */
 ALWAYS_INLINE Slab unpack_iq4_xs(const uint8_t *p) {
     const uint8_t *a = p, *b = p + sizeof(GgufBlockIQ4_XS);
-    __m512i back = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i bytes[4];
     Slab s;
-    transpose(_mm512_loadu_si512(a + 8), _mm512_loadu_si512(a + 72), _mm512_loadu_si512(b + 8),
-              _mm512_loadu_si512(b + 72), bytes);
+    transpose_128(a + 8, b + 8, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
-        __m512i ordered = _mm512_permutexvar_epi32(back, bytes[k]);
-        s.q[k] = and_bytes(ordered, 15);
-        s.q[k + 4] = and_bytes(_mm512_srli_epi16(ordered, 4), 15);
+        s.q[k] = and_bytes(bytes[k], 15);
+        s.q[k + 4] = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
     }
     look_up_iq4(s.q);
     uint16_t high[2];
     uint32_t low[2];
     memcpy(&high[0], a + 2, 2), memcpy(&high[1], b + 2, 2);
     memcpy(&low[0], a + 4, 4), memcpy(&low[1], b + 4, 4);
-    __m512i group = group_numbers();
-    __m512i l = _mm512_mask_mov_epi32(_mm512_set1_epi32((int)low[0]), 0xFF00,
-                                      _mm512_set1_epi32((int)low[1]));
+    __m512i l = _mm512_srlv_epi32(two_numbers(low[0], low[1]), _mm512_slli_epi32(lane_groups(), 2));
     __m512i h =
-        _mm512_mask_mov_epi32(_mm512_set1_epi32(high[0]), 0xFF00, _mm512_set1_epi32(high[1]));
-    l = _mm512_and_si512(_mm512_srlv_epi32(l, _mm512_slli_epi32(group, 2)), _mm512_set1_epi32(15));
-    h = _mm512_and_si512(_mm512_srlv_epi32(h, _mm512_slli_epi32(group, 1)), _mm512_set1_epi32(3));
-    __m512i scale =
-        _mm512_sub_epi32(_mm512_or_si512(l, _mm512_slli_epi32(h, 4)), _mm512_set1_epi32(32));
+        _mm512_srlv_epi32(two_numbers(high[0], high[1]), _mm512_slli_epi32(lane_groups(), 1));
+    h = _mm512_slli_epi32(_mm512_and_si512(h, _mm512_set1_epi32(3)), 4);
+    __m512i scale = _mm512_or_si512(_mm512_and_si512(l, _mm512_set1_epi32(15)), h);
+    scale = _mm512_sub_epi32(scale, _mm512_set1_epi32(32));
     s.d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(scale), two_floats(half_at(a), half_at(b)));
     return s;
 }
