@@ -10,6 +10,7 @@ enum { K_DEFAULT = 8, K_FIELD = 20 };
 typedef struct AnswerObject {
     FonteAnswer answer; /* first, so that the public pointer is this one */
     Arena arena;
+    AnswerTrace trace;
 } AnswerObject;
 
 FonteAnswer *answer_free(FonteAnswer *answer) {
@@ -56,8 +57,10 @@ static Status write_answer(Index *index, const AnswerRequest *request, const Ans
     answer->text = answer->reason = answer->generator = "";
     if (events->passages) TRY(events->passages(events->context, passages));
     if (!passages->n_passages) return nothing_found(index, &request->query, answer, err);
-    AnswerJob job = { index, &request->query, passages, found, options, events, request->mode };
-    return answerer->generate(&job, &((AnswerObject *)answer)->arena, answer, err);
+    AnswerObject *object = (AnswerObject *)answer;
+    AnswerJob job = { index,   &request->query, passages,      found,
+                      options, events,          request->mode, &object->trace };
+    return answerer->generate(&job, &object->arena, answer, err);
 }
 
 /* Searches for more than is wanted. The answer keeps what is wanted; *ret_found, a view of it, has
@@ -70,6 +73,50 @@ static Status find(Index *index, const FonteQuery *wanted, const AnswerEvents *e
     TRY(index_search(index, &query, events->cancelled, events->context, &answer->passages, err));
     *ret_found = *answer->passages;
     answer->passages->n_passages = MIN(answer->passages->n_passages, k);
+    return STATUS_OK;
+}
+
+static Status list_passages(AnswerObject *object, AnswerRecord *record, Err *err) {
+    const FontePassages *all = object->answer.passages;
+    bool quoted = !*object->answer.generator;
+    size_t n = quoted ? all->n_passages : object->trace.n_used;
+    RecordPassage *list = arena_alloc(&object->arena, n + 1, sizeof *list);
+    if (!list) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer's record");
+    for (size_t i = 0; i < n; i++) {
+        const FontePassage *p = &all->passages[quoted ? i : object->trace.used[i]];
+        list[i] = (RecordPassage){ p->document, p->version, p->start, p->end };
+    }
+    record->passages = list;
+    record->n_passages = n;
+    return STATUS_OK;
+}
+
+static Status give_record(const AnswerRequest *request, const AnswerOptions *options,
+                          AnswerObject *object, Err *err) {
+    const FonteAnswer *answer = &object->answer;
+    bool quoted = !*answer->generator;
+    AnswerRecord record = {
+        .generator = answer->generator,
+        .model_hash = quoted ? "" : options->generator->model_hash,
+        .min_confidence = options->min_confidence,
+        .max_sentences = options->max_sentences,
+        .max_tokens = options->max_tokens,
+        .strict = options->strict,
+        .temperature = options->temperature,
+        .seed = options->seed,
+        .answer = answer,
+    };
+    Slice question = slice_of(request->query.text);
+    Hash hash;
+    TRY(hash_sha256(&question, 1, &hash, err));
+    hash_hex(&hash, record.question_hash);
+    TRY(list_passages(object, &record, err));
+    if (!quoted) {
+        record.prompt = object->trace.prompt;
+        record.n_prompt = object->trace.n_prompt;
+        TRY(record_hash_tokens(record.prompt, record.n_prompt, record.prompt_hash, err));
+    }
+    options->record(options->record_context, &record);
     return STATUS_OK;
 }
 
@@ -93,6 +140,7 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
     answer->times = answer->passages->times;
     answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
     answer->times.total_ms = (double)(clock_us() - start_us) / 1000;
+    if (options->record) TRY(give_record(request, options, object, err));
     *ret = STEAL(answer);
     return STATUS_OK;
 }

@@ -4,6 +4,7 @@
  * document's clean bytes [start, end) equal the quote, or the citation is not given.
  * Threads: any. */
 #include "answer/citation.h"
+#include "answer/record.h"
 #include "search/index.h"
 
 typedef enum AnswerMode { ANSWER_AUTO, ANSWER_EXTRACT, ANSWER_GENERATE } AnswerMode;
@@ -18,6 +19,8 @@ typedef struct AnswerOptions {
     float temperature; /* 0 = always the likeliest */
     uint64_t seed;
     uint64_t owner; /* who asks: owners take turns, and share no work */
+    void (*record)(void *context, const AnswerRecord *record); /* of each answer; may be NULL */
+    void *record_context;
 } AnswerOptions;
 /* The confidence is calibrated on the development data: see docs/quality.md. */
 #define ANSWER_OPTIONS_DEFAULT ((AnswerOptions){ 0.238, 3 })

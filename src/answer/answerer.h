@@ -4,6 +4,14 @@
  * Threads: generate() may run on several threads at once. */
 #include "answer/answer.h"
 
+/* What an answer was written from, for its record; in the answer's arena. */
+typedef struct AnswerTrace {
+    int32_t *prompt;
+    size_t n_prompt;
+    size_t *used; /* [n_used] indices into the passages */
+    size_t n_used;
+} AnswerTrace;
+
 typedef struct AnswerJob {
     Index *index;
     const FonteQuery *query;
@@ -12,6 +20,7 @@ typedef struct AnswerJob {
     const AnswerOptions *options;
     const AnswerEvents *events; /* never NULL; its members may be */
     AnswerMode mode;
+    AnswerTrace *trace;
 } AnswerJob;
 
 typedef struct Answerer {

@@ -270,6 +270,20 @@ static Status write_text(Writing *w, Err *err) {
 
 /* ---- the whole ---- */
 
+/* For the record: the prompt dies with this answer's writing. */
+static Status keep_trace(Writing *w, Err *err) {
+    AnswerTrace *trace = w->job->trace;
+    const Prompt *p = &w->prompt;
+    trace->prompt = arena_alloc(w->arena, p->tokens.n, sizeof *trace->prompt);
+    trace->used = arena_alloc(w->arena, p->n_used, sizeof *trace->used);
+    if (!trace->prompt || !trace->used) return no_memory(err);
+    memcpy(trace->prompt, p->tokens.ids, p->tokens.n * sizeof *trace->prompt);
+    memcpy(trace->used, p->passages, p->n_used * sizeof *trace->used);
+    trace->n_prompt = p->tokens.n;
+    trace->n_used = p->n_used;
+    return STATUS_OK;
+}
+
 static Status prepare(Writing *w, Err *err) {
     const AnswerJob *job = w->job;
     const AnswerOptions *options = job->options;
@@ -281,6 +295,7 @@ static Status prepare(Writing *w, Err *err) {
     };
     TRY(prompt_build(&prompt, slice_of(job->query->text), w->answer->language, job->passages,
                      &w->prompt, err));
+    TRY(keep_trace(w, err));
     w->answer->n_prompt_used = w->prompt.n_used;
     w->answer->n_prompt_dropped = w->prompt.n_dropped;
     w->answer->generator = options->generator->name;

@@ -108,6 +108,29 @@ void render_times(JsonWriter *w, const char *key, const FonteStageTimes *t, doub
     json_end_object(w);
 }
 
+static void render_written(JsonWriter *w, const FonteAnswer *a) {
+    json_string(w, "generator", a->generator);
+    json_begin_array(w, "sentences");
+    for (size_t i = 0; i < a->n_sentences; i++) {
+        const FonteSentence *s = &a->sentences[i];
+        json_begin_object(w, NULL);
+        json_uint(w, "start", s->start);
+        json_uint(w, "end", s->end);
+        json_string(w, "support", s->support);
+        if (*s->missing) json_string(w, "missing", s->missing);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_uint(w, "left_out", a->n_left_out);
+    json_begin_object(w, "prompt");
+    json_uint(w, "passages_used", a->n_prompt_used);
+    json_uint(w, "passages_dropped", a->n_prompt_dropped);
+    json_uint(w, "tokens", a->n_prompt_tokens);
+    json_uint(w, "cached_tokens", a->n_cached_tokens);
+    json_uint(w, "answer_tokens", a->n_answer_tokens);
+    json_end_object(w);
+}
+
 void render_answer(JsonWriter *w, const FonteAnswer *a, double queue_ms) {
     json_string(w, "answer", a->text);
     json_string(w, "language", a->language);
@@ -118,6 +141,7 @@ void render_answer(JsonWriter *w, const FonteAnswer *a, double queue_ms) {
     for (size_t i = 0; i < a->n_citations; i++) render_citation(w, NULL, &a->citations[i]);
     json_end_array(w);
     render_passages(w, "passages", a->passages);
+    if (*a->generator) render_written(w, a);
     render_times(w, "timings_ms", &a->times, queue_ms);
 }
 

@@ -138,6 +138,16 @@ static Status on_citation(void *context, const FonteCitation *citation) {
     return send_event(context, "citation", &json);
 }
 
+static Status on_unsupported(void *context, Slice text, const char *missing) {
+    AUTO_BUF Buf json = BUF_NULL;
+    JsonWriter w = JSON_WRITER(&json);
+    json_begin_object(&w, NULL);
+    json_slice(&w, "text", text);
+    json_string(&w, "missing", missing);
+    json_end_object(&w);
+    return send_event(context, "unsupported", &json);
+}
+
 static bool is_cancelled(void *context) {
     Job *job = context;
     return job_is_cancelled(job) || (job->stream && http_stream_is_dead(job->stream));
@@ -152,6 +162,7 @@ static Status ask_work(Job *job, Err *err) {
         events.passages = on_passages;
         events.token = on_token;
         events.citation = on_citation;
+        events.unsupported = on_unsupported;
     }
     FonteAnswer *answer = NULL;
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));

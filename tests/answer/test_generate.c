@@ -16,6 +16,8 @@ struct GeneratorStream {
 };
 
 static const char *script;
+static void (*recorder)(void *context, const AnswerRecord *record);
+static void *recorder_context;
 static bool is_endless;
 static size_t n_open;
 
@@ -86,6 +88,8 @@ static FonteAnswer *ask(const char *text, bool strict, AnswerMode mode,
     options.generator = &generator;
     options.citations = table;
     options.strict = strict;
+    options.record = recorder;
+    options.record_context = recorder_context;
     AnswerRequest request = { .query = { .text = "Who designed the bridge over the Grand Canal?" },
                               .mode = mode };
     FonteAnswer *a = NULL;
@@ -191,6 +195,40 @@ Test(generate, endless_text_ends) {
         check_citations(a);
         answer_free(a);
     }
+}
+
+typedef struct Kept {
+    size_t n;
+    Buf figures, whole;
+} Kept;
+
+static void keep_record(void *context, const AnswerRecord *r) {
+    Kept *kept = context;
+    kept->n++;
+    JsonWriter figures = JSON_WRITER(&kept->figures), whole = JSON_WRITER(&kept->whole);
+    record_write(r, false, &figures, NULL);
+    record_write(r, true, &whole, NULL);
+    cr_assert_eq(strlen(r->question_hash), 64);
+    cr_assert_eq(r->n_prompt > 0, *r->generator != '\0');
+    cr_assert_eq(strlen(r->prompt_hash), r->n_prompt ? 64 : 0);
+    for (size_t i = 0; i < r->n_passages; i++) cr_assert_eq(strlen(r->passages[i].version), 64);
+    cr_assert_gt(r->n_passages, 0);
+}
+
+Test(generate, every_answer_has_a_record_and_its_figures_hold_no_text) {
+    Kept kept = { 0 };
+    recorder = keep_record;
+    recorder_context = &kept;
+    answer_free(ask(GOOD, false, ANSWER_GENERATE, NULL));
+    cr_assert_eq(kept.n, 1);
+    cr_assert_null(strstr(kept.figures.p, "Calatrava"));
+    cr_assert(strstr(kept.whole.p, "Calatrava"));
+    cr_assert(strstr(kept.figures.p, "\"generator\":\"script\""), "%s", kept.figures.p);
+    answer_free(ask(LIE, false, ANSWER_AUTO, NULL));
+    cr_assert_eq(kept.n, 2);
+    recorder = NULL;
+    buf_deinit(&kept.figures);
+    buf_deinit(&kept.whole);
 }
 
 static Status see_token(void *context, Slice text) {
