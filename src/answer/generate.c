@@ -342,7 +342,9 @@ static Status write_answer(Writing *w, Err *err) {
         w->answer->reason = "weak_support";
         return STATUS_OK;
     }
-    TRY(prepare(w, err));
+    Status status = prepare(w, err);
+    if (status == STATUS_TOO_LARGE && w->job->mode == ANSWER_AUTO) return finish(w, err);
+    TRY(status);
     TRY(write_text(w, err));
     return finish(w, err);
 }

@@ -42,7 +42,7 @@ typedef struct Config {
     /* [generator] */
     const char *model, *model_name, *template_name, *kv;
     size_t n_compute_threads, pin, context, n_generating, kv_bytes, n_cached_prompts,
-        n_generate_queue, n_drafted, answer_tokens;
+        n_generate_queue, n_drafted, answer_tokens, strict;
     double gap_ratio;
     /* [access] */
     ConfigList read, write, admin;

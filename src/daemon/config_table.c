@@ -122,6 +122,8 @@ const ConfigKey config_keys[] = {
       "Tokens guessed ahead where text repeats the prompt. 0: none." },
     { "generator", "answer_tokens", CONFIG_COUNT, AT(answer_tokens), "1024", 1, 1048576, true,
       "Tokens written for one request, and the default where it names no number. Above: 400." },
+    { "generator", "strict", CONFIG_COUNT, AT(strict), "0", 0, 1, true,
+      "1: sentences that no cited passage supports are left out; 0: they are marked." },
 
     { "access", "read", CONFIG_LIST, AT(read), "*", 0, 0, true,
       "Who may search, ask and read, where a collection does not say otherwise: names of users, "

@@ -66,6 +66,19 @@ Job *job_free(Job *job) {
     return NULL;
 }
 
+void job_use_model(Job *job) {
+    const Config *config = job->daemon->config;
+    job->served = served_ref(job->daemon->served);
+    if (!job->served || job->mode == ANSWER_EXTRACT) return;
+    job->answer_options.generator = served_generator(job->served);
+    job->answer_options.citations = served_citations(job->served);
+    job->answer_options.strict = config->strict;
+    job->answer_options.max_tokens =
+        MIN(config->answer_tokens, engine_context(served_engine(job->served)) / 4);
+    job->answer_options.owner = job->peer.uid;
+    job->generates = true;
+}
+
 void job_submit(Job *job) {
     Daemon *daemon = job->daemon;
     const Config *config = daemon->config;

@@ -65,6 +65,9 @@ struct Job {
 /* The request's job, or NULL with an error replied. */
 Job *job_new(Daemon *daemon, HttpRequest *request, Status (*work)(Job *job, Err *err));
 Job *job_free(Job *job);
+/* Take a reference to the served model, and let it write the job's answer unless the mode is
+ * extract. */
+void job_use_model(Job *job);
 /* To a pool; where its queue is full, 503 and the job is gone. Changes go to the pool that
  * prepares, what waits for the engine to the pool that generates. */
 void job_submit(Job *job);

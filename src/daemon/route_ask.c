@@ -199,8 +199,9 @@ static void start(Daemon *daemon, HttpRequest *request, bool asks) {
     bool stream = asks && wants_events(request);
     Err err = { 0 };
     Status status = parse(job, asks, &stream, &err);
-    if (status == STATUS_OK && stream &&
-        work_pool_n_waiting(daemon->pool) >= daemon->config->queue) {
+    if (status == STATUS_OK && asks) job_use_model(job);
+    WorkPool *pool = job->generates ? daemon->generate : daemon->pool;
+    if (status == STATUS_OK && stream && work_pool_n_waiting(pool) >= daemon->config->queue) {
         /* a stream's 200 cannot be taken back: look before it is given */
         status = err_set(&err, STATUS_BUSY, "too many requests wait (limits.queue)");
     }

@@ -224,6 +224,8 @@ static Status answer_from_documents(Writing *w, Err *err) {
     AnswerEvents events = { .cancelled = is_cancelled, .context = job };
     FonteAnswer *answer = NULL;
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));
+    w->usage = (CompletionUsage){ answer->n_prompt_tokens, answer->n_cached_tokens,
+                                  answer->n_answer_tokens };
     Status status = write_answer(w, answer, err);
     answer_free(answer);
     return status;
@@ -283,7 +285,10 @@ static Status parse(Job *job, bool is_chat, Err *err) {
     job->daemon_answer_tokens = config->answer_tokens;
     bool documents =
         strncmp(c->model, "fonte", 5) == 0 && (c->model[5] == '\0' || c->model[5] == ':');
-    if (documents) return choose_documents(job, c, err);
+    if (documents) {
+        job_use_model(job);
+        return choose_documents(job, c, err);
+    }
     job->served = served_ref(job->daemon->served);
     if (!job->served || strcmp(c->model, served_name(job->served)) != 0) {
         return err_set_param(err, STATUS_NOT_FOUND, "model",

@@ -14,6 +14,8 @@ struct Served {
     LlmModel *model;
     Engine *engine;
     TemplateKind template_kind;
+    Generator generator;
+    CitationTable *citations;
 };
 
 static void set_name(Served *s, const Config *config) {
@@ -84,7 +86,9 @@ static Status fill(Served *s, const Config *config, Err *err) {
                               .n_queued = config->n_generate_queue,
                               .gap_ratio = config->gap_ratio,
                               .n_drafted = config->n_drafted };
-    return engine_new(s->model, &options, &s->engine, err);
+    TRY(engine_new(s->model, &options, &s->engine, err));
+    generator_engine_init(&s->generator, s->engine, s->template_kind, s->name);
+    return citation_table_new(s->model->vocab, &s->citations, err);
 }
 
 Status served_open(const Config *config, Served **ret, Err *err) {
@@ -114,6 +118,7 @@ Served *served_ref(Served *s) {
 Served *served_unref(Served *s) {
     if (!s || atomic_fetch_sub(&s->n_refs, 1) > 1) return NULL;
     engine_free(s->engine);
+    citation_table_free(s->citations);
     llm_model_close(s->model);
     free(s);
     return NULL;
@@ -130,6 +135,12 @@ Engine *served_engine(const Served *s) {
 }
 const char *served_licence(const Served *s) {
     return s->licence;
+}
+const Generator *served_generator(const Served *s) {
+    return &s->generator;
+}
+const CitationTable *served_citations(const Served *s) {
+    return s->citations;
 }
 TemplateKind served_template(const Served *s) {
     return s->template_kind;

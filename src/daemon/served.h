@@ -2,6 +2,8 @@
 /* The model that answers: an open file, the engine over it, and what people call it. Requests hold
  * a reference, so that another model can take its place while they end on the old one.
  * Threads: any. */
+#include "answer/citation.h"
+#include "answer/generator_engine.h"
 #include "daemon/config.h"
 #include "engine/engine.h"
 #include "llm/template.h"
@@ -20,6 +22,9 @@ Served *served_unref(Served *served);
 const char *served_name(const Served *served);
 const LlmModel *served_model(const Served *served);
 Engine *served_engine(const Served *served);
+/* What writes grounded answers, and the table of its citation markers. */
+const Generator *served_generator(const Served *served);
+const CitationTable *served_citations(const Served *served);
 TemplateKind served_template(const Served *served);
 /* general.license of the file; "" where it says none. */
 const char *served_licence(const Served *served);

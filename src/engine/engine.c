@@ -252,8 +252,10 @@ EngineEnd engine_stream_end(const EngineStream *s) {
     return s->end;
 }
 
-void engine_stream_usage(const EngineStream *s, EngineUsage *ret) {
-    *ret = s->usage;
+void engine_stream_usage(EngineStream *s, EngineUsage *ret) {
+    pthread_mutex_lock(&s->engine->lock);
+    *ret = s->done ? s->usage : (EngineUsage){ 0 };
+    pthread_mutex_unlock(&s->engine->lock);
 }
 
 EngineStream *engine_stream_free(EngineStream *s) {

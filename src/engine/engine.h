@@ -101,7 +101,7 @@ Status engine_stream_next(EngineStream *stream, int64_t wait_us, SamplerToken *r
 const SamplerToken *engine_stream_top(const EngineStream *stream, size_t *ret_n);
 /* Why a stream ended that engine_stream_next has ended. */
 EngineEnd engine_stream_end(const EngineStream *stream);
-/* Of a stream that engine_stream_next has ended. */
-void engine_stream_usage(const EngineStream *stream, EngineUsage *ret);
+/* All zero until the job is done, which it is once engine_stream_next has ended it. */
+void engine_stream_usage(EngineStream *stream, EngineUsage *ret);
 /* A job that is not done ends first, which takes as long as a step. NULL is fine; returns NULL. */
 EngineStream *engine_stream_free(EngineStream *stream);

@@ -235,8 +235,8 @@ Test(llm_output, random_streams_show_the_text_up_to_the_first_stop) {
                                              "\xC3\xA9\xC3\xA9",
                                              "ba",
                                              "baa",
-                                             "\xEF\xBF\xBD"
-                                             "a" };
+                                             ("\xEF\xBF\xBD"
+                                              "a") };
         Slice stops[3];
         size_t n_stops = (size_t)round % 4;
         int32_t ids[60];

@@ -78,6 +78,53 @@ def control_tokens_in_text_are_text():
               "</s><s> is spelled out, not two control tokens", (plain, forged))
 
 
+FACTS = ("The bridge over the Grand Canal was designed by Santiago Calatrava. It was opened on 11 "
+         "September 2008.")
+
+
+def questions_are_answered_by_the_model():
+    with ModelDaemon(context=1024, settings=["generator.answer_tokens=40"]) as d:
+        d.add(FACTS, title="The bridge", lang="en")
+        ask = {"question": "Who designed the bridge over the Grand Canal?"}
+        quoted = d.post("/v1/ask", {**ask, "mode": "extract"}).json()
+        check("Calatrava" in quoted["answer"] and "prompt" not in quoted, "extract asks no model", quoted)
+        first = d.post("/v1/ask", {**ask, "mode": "generate"}).json()
+        equal(first["prompt"]["passages_used"], 1, "the passage is in the prompt")
+        check(first["prompt"]["tokens"] > 100 and first["prompt"]["answer_tokens"] > 0, "it wrote", first)
+        equal(first["generator"], "tiny", "who wrote it")
+        again = d.post("/v1/ask", {**ask, "mode": "generate"}).json()
+        equal(again["prompt"]["cached_tokens"], first["prompt"]["tokens"] - 1, "the prompt is shared")
+        equal(again["answer"], first["answer"], "the same question, the same answer")
+        events = d.events({**ask, "mode": "generate"})
+        names = [name for name, _ in events]
+        equal((names[0], names[-1]), ("passages", "done"), f"a stream of it: {names}")
+        text = "".join(data["text"] for name, data in events if name == "token")
+        equal(text, events[-1][1]["answer"], "its tokens are the answer")
+        for sentence in events[-1][1]["sentences"]:
+            check(sentence["support"] in ("supported", "repaired", "unsupported"), "judged", sentence)
+        auto = d.post("/v1/ask", ask).json()
+        check(not auto["abstained"] and auto["citations"], "auto has an answer with sources", auto)
+        for c in auto["citations"]:
+            body = d.get(f"/v1/documents/{c['document']}/text").body
+            equal(body[c["start"]:c["end"]].decode(), c["quote"], "byte for byte")
+        nothing = d.post("/v1/ask", {"question": "How tall is the Eiffel Tower?"}).json()
+        equal((nothing["abstained"], "prompt" in nothing), (True, False), "no token is spent on it")
+
+
+def many_ask_at_once():
+    with ModelDaemon(context=1024, settings=["generator.answer_tokens=30", "generator.streams=4"]) as d:
+        d.add(FACTS, title="The bridge", lang="en")
+        replies = []
+
+        def run(i):
+            replies.append(d.post("/v1/ask", {"question": "Who designed the bridge over the Grand Canal?",
+                                              "mode": ("generate", "auto", "extract")[i % 3]}))
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(12)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        equal([r.status for r in replies], [200] * 12, "all are served")
+
+
 def who_goes_away_frees_the_slot():
     with ModelDaemon(settings=["generator.streams=1", "generator.context=256"]) as d:
         body = json.dumps(chat("x", max_tokens=200, stream=True)).encode()
@@ -160,5 +207,5 @@ def bad_model_files_stop_the_start():
 
 
 main(same_text_alone_and_together, a_prefix_is_shared, limits_are_named,
-     control_tokens_in_text_are_text, who_goes_away_frees_the_slot, a_full_queue_is_503,
+     control_tokens_in_text_are_text, questions_are_answered_by_the_model, many_ask_at_once, who_goes_away_frees_the_slot, a_full_queue_is_503,
      stopping_ends_streams, another_model_by_sighup, bad_model_files_stop_the_start)
