@@ -82,30 +82,34 @@ typedef enum KernelsKvType {
  * sets. */
 typedef void KernelsKvStore(const float *x, size_t n, void *y);
 
-/* One token's query heads that share one key/value head, over that head's cached positions
- * [begin, end):  y[h] = sum_p softmax_p(q[h] . k[p] * scale) v[p].
+/* The query heads that share one key/value head, of n_queries tokens that follow each other in one
+ * sequence, over that head's cached positions: token i sees [begin, end + i).
+ *     y[i, h] = sum_p softmax_p(q[i, h] . k[p] * scale) v[p]
  * Keys and values lie in pages of page_tokens positions: page p / page_tokens holds position p.
  * Summed page by page with a running maximum (arXiv:1805.02867), so that scratch does not grow with
  * the context. */
 typedef struct KernelsAttentionJob {
-    const float *q; /* f32 [n_heads, key_dim] */
-    size_t n_heads;
+    const float *q;  /* f32 [n_queries, n_heads, key_dim] */
+    size_t q_stride; /* elements from one token's heads to the next's */
+    size_t n_queries, n_heads;
     size_t key_dim, value_dim; /* elements; multiples of 32 for Q8_0 */
     const uint8_t *base;       /* page i of this head begins at base + pages[i] * page_bytes */
     const uint32_t *pages;
     size_t page_bytes;
     size_t page_tokens;   /* positions of a page, <= KERNELS_PAGE_TOKENS */
     size_t values_offset; /* bytes from a page's keys to its values */
-    size_t begin, end;    /* positions; begin < end */
+    size_t begin, end;    /* positions of the first token; begin < end */
     float scale;
-    float *y; /* f32 [n_heads, value_dim] */
+    float *y; /* f32 [n_queries, n_heads, value_dim] */
+    size_t y_stride;
 } KernelsAttentionJob;
 enum { KERNELS_PAGE_TOKENS = 64 };
-/* scratch: f32 [KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_heads)], 64-byte aligned. */
+/* scratch: f32 [KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_queries * n_heads)], 64-byte
+ * aligned. */
 typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
-#define KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_heads)                                     \
+#define KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_rows)                                      \
     (KERNELS_PAGE_TOKENS * (KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)) +             \
-     (n_heads) *                                                                                   \
+     (n_rows) *                                                                                    \
          (KERNELS_PAGE_TOKENS + 32 + KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)))
 
 /* Multiply and add on registers alone, for n rounds of some dozens of nanoseconds each: what this

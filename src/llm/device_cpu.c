@@ -74,8 +74,28 @@ static LlmDevice *cpu_free(LlmDevice *d) {
     return NULL;
 }
 
+/* Rows (tokens times heads) that one part of attention reads a cached head for. */
+enum { ATTENTION_ROWS = 32 };
+
+static size_t max_run(const CpuDevice *cpu) {
+    return MAX(ATTENTION_ROWS / cpu->shared_heads, (size_t)1);
+}
+
+/* Tokens that follow each other in one sequence are attended to together, some at a time. */
 static void cpu_begin(LlmDevice *d, const LlmBatch *batch) {
-    cpu_of(d)->batch = batch;
+    CpuDevice *cpu = cpu_of(d);
+    size_t first = 0;
+    cpu->batch = batch;
+    cpu->n_runs = 0;
+    for (size_t t = 0; t < batch->n_tokens; t++) {
+        bool follows = t > first && t - first < max_run(cpu) &&
+                       batch->pages[t] == batch->pages[first] &&
+                       batch->positions[t] == batch->positions[first] + (t - first);
+        if (follows) continue;
+        cpu->runs[cpu->n_runs++] = (uint32_t)t;
+        first = t;
+    }
+    cpu->runs[cpu->n_runs] = (uint32_t)batch->n_tokens;
 }
 
 /* ---- rows of activations ----------------------------------------------------------------------
@@ -186,21 +206,21 @@ typedef struct AttentionWork {
     float *y;
 } AttentionWork;
 
-/* One token and one key/value head: the query heads that share it. */
-static void attention_part(void *context, size_t part, unsigned thread) {
-    const AttentionWork *work = context;
+/* Tokens [first, first + n) of a run and one key/value head. */
+static void attend(const AttentionWork *work, size_t first, size_t n, size_t head, float *scratch) {
     const LlmKvLayout *l = work->layout;
     const LlmBatch *batch = work->cpu->batch;
-    size_t token = part / l->n_kv_heads, head = part % l->n_kv_heads;
-    size_t shared = work->n_heads / l->n_kv_heads, end = (size_t)batch->positions[token] + 1;
-    size_t first_head = token * work->n_heads + head * shared;
+    size_t shared = work->n_heads / l->n_kv_heads, end = (size_t)batch->positions[first] + 1;
+    size_t first_head = first * work->n_heads + head * shared;
     KernelsAttentionJob job = {
         .q = work->q + first_head * l->key_dim,
+        .q_stride = work->n_heads * l->key_dim,
+        .n_queries = n,
         .n_heads = shared,
         .key_dim = l->key_dim,
         .value_dim = l->value_dim,
         .base = work->cache + head * l->head_bytes,
-        .pages = batch->pages[token],
+        .pages = batch->pages[first],
         .page_bytes = l->page_bytes,
         .page_tokens = l->page_tokens,
         .values_offset = l->page_tokens * l->key_bytes,
@@ -208,15 +228,31 @@ static void attention_part(void *context, size_t part, unsigned thread) {
         .end = end,
         .scale = (float)(1 / sqrt((double)l->key_dim)),
         .y = work->y + first_head * l->value_dim,
+        .y_stride = work->n_heads * l->value_dim,
     };
-    work->cpu->kernels.attention[l->type](&job, llm_cpu_scratch(work->cpu, thread));
+    work->cpu->kernels.attention[l->type](&job, scratch);
+}
+
+/* Parts go through the runs of a head before the next head: its cache stays near. */
+static void attention_part(void *context, size_t part, unsigned thread) {
+    const AttentionWork *work = context;
+    const CpuDevice *cpu = work->cpu;
+    size_t head = part / cpu->n_runs, run = part % cpu->n_runs;
+    size_t first = cpu->runs[run], n = cpu->runs[run + 1] - first;
+    float *scratch = llm_cpu_scratch(cpu, thread);
+    if (work->window == 0) {
+        attend(work, first, n, head, scratch);
+        return;
+    }
+    /* each token's window begins elsewhere */
+    for (size_t i = 0; i < n; i++) attend(work, first + i, 1, head, scratch);
 }
 
 static void cpu_attention(LlmDevice *d, const LlmKvLayout *layout, const void *cache,
                           const float *q, size_t n_heads, size_t window, float *y) {
     CpuDevice *cpu = cpu_of(d);
     AttentionWork work = { cpu, layout, cache, q, n_heads, window, y };
-    pool_run(cpu->pool, cpu->batch->n_tokens * layout->n_kv_heads, attention_part, &work);
+    pool_run(cpu->pool, cpu->n_runs * layout->n_kv_heads, attention_part, &work);
 }
 
 static void cpu_kv_copy(LlmDevice *d, const LlmKvLayout *layout, void *cache, uint32_t from,
@@ -257,12 +293,13 @@ static size_t widest_input(const LlmShape *s) {
 /* What one thread's kernels need at most. */
 static size_t scratch_floats_for(const LlmShape *s) {
     size_t matmul = KERNELS_MATMUL_SCRATCH(widest_input(s));
-    size_t attention =
-        KERNELS_ATTENTION_SCRATCH(s->key_dim, s->value_dim, s->n_heads / s->n_kv_heads);
+    size_t rows = MAX((size_t)ATTENTION_ROWS, s->n_heads / s->n_kv_heads);
+    size_t attention = KERNELS_ATTENTION_SCRATCH(s->key_dim, s->value_dim, rows);
     return KERNELS_ROUND_UP(MAX(matmul, attention));
 }
 
-/* Scratch of the threads, then packed inputs of max_batch rows for each arithmetic. */
+/* Scratch of the threads, then packed inputs of max_batch rows for each arithmetic, then the runs.
+ */
 static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batch, Err *err) {
     cpu->scratch_floats = scratch_floats_for(shape);
     size_t scratch = pool_n_threads(cpu->pool) * cpu->scratch_floats * sizeof(float);
@@ -278,9 +315,14 @@ static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batc
             return err_set(err, STATUS_TOO_LARGE, "a batch of %zu tokens is too large", max_batch);
         }
     }
+    size_t runs = cpu->memory_bytes;
+    if (!mem_add(runs, (max_batch + 1) * sizeof *cpu->runs, &cpu->memory_bytes)) {
+        return err_set(err, STATUS_TOO_LARGE, "a batch of %zu tokens is too large", max_batch);
+    }
     void *memory = NULL;
     TRY(cpu_memory_new(&cpu->device, cpu->memory_bytes, &memory, err));
     cpu->memory = memory;
+    cpu->runs = (uint32_t *)(void *)(cpu->memory + runs);
     cpu->scratch = memory;
     for (size_t i = 0; i < KERNELS_N_ARITHMETICS; i++) {
         if (cpu->kernels.pack[i]) cpu->packed[i] = cpu->memory + at[i];
@@ -292,7 +334,10 @@ Status llm_device_cpu_new(Pool *pool, const KernelTable *kernels, const LlmShape
                           size_t max_batch, LlmDevice **ret, Err *err) {
     CpuDevice *cpu = mem_alloc(1, sizeof *cpu);
     if (!cpu) return err_set(err, STATUS_NO_MEMORY, "no memory for a device");
-    *cpu = (CpuDevice){ .device = { &cpu_ops }, .pool = pool, .kernels = *kernels };
+    *cpu = (CpuDevice){ .device = { &cpu_ops },
+                        .pool = pool,
+                        .kernels = *kernels,
+                        .shared_heads = shape->n_heads / shape->n_kv_heads };
     Status status = take_memory(cpu, shape, max_batch, err);
     if (status != STATUS_OK) {
         free(cpu);

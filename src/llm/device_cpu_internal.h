@@ -7,8 +7,11 @@ typedef struct CpuDevice {
     Pool *pool;
     KernelTable kernels;
     const LlmBatch *batch;
-    float *scratch; /* [n_threads, scratch_floats], the beginning of memory */
+    size_t shared_heads; /* query heads of a key/value head */
+    float *scratch;      /* [n_threads, scratch_floats], the beginning of memory */
     size_t scratch_floats;
+    uint32_t *runs; /* [max_batch + 1]: where in the batch consecutive tokens of a sequence begin */
+    size_t n_runs;
     uint8_t *packed[KERNELS_N_ARITHMETICS]; /* inputs of the running product; NULL: none needed */
     uint8_t *memory;
     size_t memory_bytes;

@@ -29,6 +29,7 @@ static void check_attention(const AttentionCase *c, KernelsKvType kv, size_t det
     for (size_t i = 0; i < n_y; i++) one.y[i] = 1;
     float *scratch = scratch_of(KERNELS_ATTENTION_SCRATCH(c->key_dim, c->value_dim, c->n_heads));
     KernelsAttentionJob job = { .q = q.y,
+                                .n_queries = 1,
                                 .n_heads = c->n_heads,
                                 .key_dim = c->key_dim,
                                 .value_dim = c->value_dim,
@@ -62,6 +63,79 @@ static void check_attention(const AttentionCase *c, KernelsKvType kv, size_t det
         free(one.all);
 }
 
+/* ---- several tokens ---------------------------------------------------------------------------
+ */
+
+enum { QUERIES = 9, MORE_DIM = 64, MORE_END = 60 };
+
+/* Tokens together, each of which sees one position more, are what each is alone, bit for bit, and
+ * what ref makes of them. gap: elements between the tokens' heads. */
+static void check_queries(KernelsKvType kv, size_t n_heads, size_t end, size_t gap) {
+    static const GgufType types[] = { GGUF_TYPE_F32, GGUF_TYPE_F16, GGUF_TYPE_Q8_0 };
+    static const uint32_t pages[] = { 2, 0, 1 };
+    size_t bytes = 0, stride = n_heads * MORE_DIM + gap;
+    if (!gguf_type_row_bytes(types[kv], MORE_DIM, &bytes)) return;
+    uint8_t *cache = need(malloc(3 * 2 * 32 * bytes));
+    float row[MORE_DIM];
+    for (size_t i = 0; i < 3 * 2 * 32; i++) {
+        for (size_t k = 0; k < MORE_DIM; k++) row[k] = 2 * random_float();
+        ref.kv_store[kv](row, MORE_DIM, cache + i * bytes);
+    }
+    Guarded q, got, one, wanted, ones;
+    random_row(QUERIES * stride, &q, 1), random_row(QUERIES * stride, &got, 2);
+    random_row(QUERIES * stride, &one, 0), random_row(QUERIES * stride, &wanted, 0);
+    random_row(QUERIES * stride, &ones, 0);
+    memcpy(one.y, got.y, QUERIES * stride * sizeof(float));
+    memcpy(wanted.y, got.y, QUERIES * stride * sizeof(float));
+    for (size_t i = 0; i < QUERIES * stride; i++) ones.y[i] = 2;
+    float *scratch = scratch_of(KERNELS_ATTENTION_SCRATCH(MORE_DIM, MORE_DIM, QUERIES * n_heads));
+    KernelsAttentionJob job = { .q = q.y,
+                                .q_stride = stride,
+                                .n_queries = QUERIES,
+                                .n_heads = n_heads,
+                                .key_dim = MORE_DIM,
+                                .value_dim = MORE_DIM,
+                                .base = cache,
+                                .pages = pages,
+                                .page_bytes = 2 * 32 * bytes,
+                                .page_tokens = 32,
+                                .values_offset = 32 * bytes,
+                                .end = end,
+                                .scale = 0.125F,
+                                .y = got.y,
+                                .y_stride = stride };
+    size_t detail = end * 100 + n_heads;
+    set.attention[kv](&job, scratch);
+    job.y = wanted.y;
+    ref.attention[kv](&job, scratch);
+    check(close_to(got.y, wanted.y, QUERIES * stride, TOLERANCE_ATTENTION, ones.y),
+          "attention of several tokens", gguf_type_name(types[kv]), MORE_DIM, detail);
+    check(guarded_whole(&got), "attention writes outside", gguf_type_name(types[kv]), MORE_DIM,
+          detail);
+    job.n_queries = 1;
+    for (size_t i = 0; i < QUERIES; i++) {
+        job.q = q.y + i * stride;
+        job.y = one.y + i * stride;
+        job.end = end + i;
+        set.attention[kv](&job, scratch);
+    }
+    check(same_bits(one.y, got.y, QUERIES * stride), "attention depends on the other tokens",
+          gguf_type_name(types[kv]), MORE_DIM, detail);
+    free(cache), free(scratch), free(q.all), free(got.all), free(one.all), free(wanted.all),
+        free(ones.all);
+}
+
+static void check_several(void) {
+    static const size_t ends[] = { 1, 24, 27, 31, 32, 33, MORE_END };
+    for (size_t kv = 0; kv < KERNELS_N_KV_TYPES; kv++) {
+        for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+            for (size_t n_heads = 1; n_heads <= 4; n_heads++) {
+                check_queries((KernelsKvType)kv, n_heads, ends[i], i % 3 * 5);
+            }
+        }
+    }
+}
+
 /* ---- extremes ---------------------------------------------------------------------------------
  */
 
@@ -88,6 +162,7 @@ static void plain_run(Plain *p, size_t begin, size_t end) {
     static const uint32_t pages[PAGES] = { 0, 1, 2 };
     float *scratch = scratch_of(KERNELS_ATTENTION_SCRATCH(DIM, DIM, HEADS));
     KernelsAttentionJob job = { .q = &p->q[0][0],
+                                .n_queries = 1,
                                 .n_heads = HEADS,
                                 .key_dim = DIM,
                                 .value_dim = DIM,
@@ -177,6 +252,7 @@ void check_attentions(void) {
             check_attention(&cases[i], (KernelsKvType)kv, i);
         }
     }
+    check_several();
     check_weights();
     check_attention_not_finite();
 }

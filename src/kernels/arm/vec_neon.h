@@ -22,6 +22,10 @@ static inline Vec vec_load(const float *p) {
 static inline void vec_store(float *p, Vec v) {
     vst1q_f32(p, v);
 }
+/* 4 numbers of f16 */
+static inline Vec vec_load_half(const void *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
 /* The first n < 4 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {
     float padded[4] = { 0 };
@@ -70,4 +74,11 @@ static inline Vec vec_swap_pairs(Vec v) {
 static inline float vec_sum(Vec v) {
     float32x2_t b = vadd_f32(vget_low_f32(v), vget_high_f32(v));
     return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+}
+/* The sums of four vectors, in the same order, to out. */
+static inline void vec_sum_four(const Vec v[4], float *out) {
+    for (size_t i = 0; i < 4; i++) out[i] = vec_sum(v[i]);
+}
+static inline float vec_highest(Vec v) {
+    return vmaxvq_f32(v);
 }

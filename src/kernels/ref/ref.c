@@ -82,20 +82,20 @@ static const uint8_t *page_of(const KernelsAttentionJob *job, size_t position) {
     return job->base + job->pages[position / job->page_tokens] * job->page_bytes;
 }
 
-static void attention_head(const KernelsAttentionJob *job, GgufType type, size_t h,
-                           float *scratch) {
+static void attention_row(const KernelsAttentionJob *job, GgufType type, size_t query, size_t h,
+                          float *scratch) {
     size_t key_bytes = 0, value_bytes = 0;
     bool whole = gguf_type_row_bytes(type, job->key_dim, &key_bytes) &&
                  gguf_type_row_bytes(type, job->value_dim, &value_bytes);
     assert(whole);
     (void)whole;
-    const float *q = job->q + h * job->key_dim;
-    float *y = job->y + h * job->value_dim;
+    const float *q = job->q + query * job->q_stride + h * job->key_dim;
+    float *y = job->y + query * job->y_stride + h * job->value_dim;
     double *sums = (double *)(scratch + KERNELS_ROUND_UP(MAX(job->key_dim, job->value_dim)));
     double max = -INFINITY, total = 0;
     memset(sums, 0, job->value_dim * sizeof *sums);
     for (int pass = 0; pass < 2; pass++) {
-        for (size_t p = job->begin; p < job->end; p++) {
+        for (size_t p = job->begin; p < job->end + query; p++) {
             const uint8_t *page = page_of(job, p);
             size_t at = p % job->page_tokens;
             gguf_decode_row(type, page + at * key_bytes, job->key_dim, scratch);
@@ -116,16 +116,22 @@ static void attention_head(const KernelsAttentionJob *job, GgufType type, size_t
     for (size_t i = 0; i < job->value_dim; i++) y[i] = (float)(sums[i] / total);
 }
 
+static void attention_rows(const KernelsAttentionJob *job, GgufType type, float *scratch) {
+    for (size_t i = 0; i < job->n_queries; i++) {
+        for (size_t h = 0; h < job->n_heads; h++) attention_row(job, type, i, h, scratch);
+    }
+}
+
 static void attention_f32_ref(const KernelsAttentionJob *job, float *scratch) {
-    for (size_t h = 0; h < job->n_heads; h++) attention_head(job, GGUF_TYPE_F32, h, scratch);
+    attention_rows(job, GGUF_TYPE_F32, scratch);
 }
 
 static void attention_f16_ref(const KernelsAttentionJob *job, float *scratch) {
-    for (size_t h = 0; h < job->n_heads; h++) attention_head(job, GGUF_TYPE_F16, h, scratch);
+    attention_rows(job, GGUF_TYPE_F16, scratch);
 }
 
 static void attention_q8_0_ref(const KernelsAttentionJob *job, float *scratch) {
-    for (size_t h = 0; h < job->n_heads; h++) attention_head(job, GGUF_TYPE_Q8_0, h, scratch);
+    attention_rows(job, GGUF_TYPE_Q8_0, scratch);
 }
 
 static double peak_f32_ref(size_t n_rounds) {

@@ -2,113 +2,215 @@
 /* Attention over pages, written once over the vectors of a set. The including file has vec_rows.h
  * (exp) and vec_matmul.h (decoding of the cache's types) before this.
  *
- * A page's keys and values become f32 rows padded with zeros to a multiple of 32 (none copied where
- * they stand so in the cache already), are used for all heads of the group, and forgotten. A page
- * changes the running maximum at most once; the sums so far are scaled then. Pages begin at
- * multiples of page_tokens, so that the order of all sums depends on the positions alone. */
+ * A row is a query head of a token. Each page is read once for all rows of the job, a tile of rows
+ * at a time: scores of four keys, softmax, sums of 32 columns (or 128 of a row alone). The rows of
+ * a tile see different numbers of the last page's positions: what all see is summed together, the
+ * rest row by row, so that what a row does not see is not multiplied, not even by zero. A page
+ * changes a row's running maximum at most once; its sums so far are scaled then. Pages begin at
+ * multiples of page_tokens and every score and column is summed in an order of its own, so that
+ * results do not depend on the other rows.
+ * Pages become f32 rows, padded with zeros to a multiple of 32, first; but none is copied where it
+ * stands so in the cache already, and few rows read f16 as they need it. */
 #include "kernels/kernels_internal.h"
 
 #include <string.h>
 
+enum { ATTENTION_KEYS = 4, FEW_ROWS = 3 };
+
 typedef struct AttentionState {
     const KernelsAttentionJob *job;
+    size_t n_rows;
     size_t key_pad, value_pad; /* dimensions rounded up to 32 */
-    float *q;                  /* [n_heads, key_pad] */
-    float *sums;               /* [n_heads, value_pad] */
-    float *weights;            /* [n_heads, KERNELS_PAGE_TOKENS]: scores, then exp */
-    float *max, *total;        /* [n_heads] */
+    float *q;                  /* [n_rows, key_pad] */
+    float *sums;               /* [n_rows, value_pad] */
+    float *weights;            /* [n_rows, KERNELS_PAGE_TOKENS]: scores, then exp */
+    float *max, *total;        /* [n_rows] */
     float *keys, *values;      /* [KERNELS_PAGE_TOKENS, pad] */
 } AttentionState;
 
+/* The positions of a page that the job sees, as rows of f32 or f16. */
+typedef struct AttentionPage {
+    const uint8_t *keys, *values;
+    size_t key_stride, value_stride; /* bytes */
+    size_t begin, n;                 /* positions */
+} AttentionPage;
+
+ALWAYS_INLINE Vec load_number(const uint8_t *row, size_t i, bool is_half) {
+    return is_half ? vec_load_half(row + 2 * i) : vec_load((const float *)(const void *)row + i);
+}
+
+/* weights[row][p] of the rows [first, first + n_rows) and n keys. Past the last key, the last one
+ * again. */
+ALWAYS_INLINE void tile_scores(const AttentionState *s, const AttentionPage *page, size_t n,
+                               size_t first, size_t n_rows, bool is_half) {
+    for (size_t p = 0; p < n; p += ATTENTION_KEYS) {
+        Vec acc[VEC_TILE_TOKENS][ATTENTION_KEYS];
+        const uint8_t *k[ATTENTION_KEYS];
+        for (size_t j = 0; j < ATTENTION_KEYS; j++) {
+            k[j] = page->keys + MIN(p + j, n - 1) * page->key_stride;
+            for (size_t r = 0; r < n_rows; r++) acc[r][j] = vec_zero();
+        }
+        for (size_t i = 0; i < s->key_pad; i += VEC_LANES) {
+            Vec key[ATTENTION_KEYS];
+            for (size_t j = 0; j < ATTENTION_KEYS; j++) key[j] = load_number(k[j], i, is_half);
+            for (size_t r = 0; r < n_rows; r++) {
+                Vec q = vec_load(s->q + (first + r) * s->key_pad + i);
+                for (size_t j = 0; j < ATTENTION_KEYS; j++) {
+                    acc[r][j] = vec_fma(q, key[j], acc[r][j]);
+                }
+            }
+        }
+        for (size_t r = 0; r < n_rows; r++) {
+            float *scores = s->weights + (first + r) * KERNELS_PAGE_TOKENS + p;
+            vec_sum_four(acc[r], scores);
+            for (size_t j = 0; j < ATTENTION_KEYS; j++) scores[j] *= s->job->scale;
+        }
+    }
+}
+
+/* n scores to exp(score - max), updating max, total and the scale of what was summed before. */
+static inline float page_softmax(const AttentionState *s, size_t n, size_t row) {
+    float *w = s->weights + row * KERNELS_PAGE_TOKENS;
+    for (size_t p = n; p < KERNELS_ROUND_UP(n); p++) w[p] = -INFINITY;
+    Vec highest = vec_set1(s->max[row]);
+    for (size_t p = 0; p < n; p += VEC_LANES) highest = vec_max(highest, vec_load(w + p));
+    float max = vec_highest(highest);
+    /* The first page has nothing before it; -inf - -inf would be NaN. */
+    float before[VEC_LANES];
+    vec_store(before, vec_exp(vec_set1(s->max[row] == max ? 0 : s->max[row] - max)));
+    float keep = s->total[row] == 0 ? 0 : before[0];
+    Vec total = vec_zero();
+    size_t p = 0;
+    for (; p + VEC_LANES <= n; p += VEC_LANES) {
+        Vec e = vec_exp(vec_sub(vec_load(w + p), vec_set1(max)));
+        vec_store(w + p, e);
+        total = vec_add(total, e);
+    }
+    if (p < n) {
+        vec_store(w + p, vec_exp(vec_sub(vec_load(w + p), vec_set1(max))));
+        total = vec_add(total, vec_load_part(w + p, n - p));
+    }
+    s->total[row] = s->total[row] * keep + vec_sum(total);
+    s->max[row] = max;
+    return keep;
+}
+
+/* Columns [i, i + n_vecs * VEC_LANES) of sums = sums * keep + sum_p weights[p] values[p]: the first
+ * n[0] positions for all rows, then each row's own. */
+ALWAYS_INLINE void tile_columns(const AttentionState *s, const AttentionPage *page, const size_t *n,
+                                size_t first, size_t n_rows, const float *keep, size_t i,
+                                size_t n_vecs, bool is_half) {
+    Vec acc[VEC_TILE_TOKENS][4 * GROUP_VECS];
+    const float *w = s->weights + first * KERNELS_PAGE_TOKENS;
+    float *sums = s->sums + first * s->value_pad + i;
+    for (size_t r = 0; r < n_rows; r++) {
+        for (size_t j = 0; j < n_vecs; j++) {
+            Vec sum = vec_load(sums + r * s->value_pad + j * VEC_LANES);
+            acc[r][j] = vec_mul(sum, vec_set1(keep[r]));
+        }
+    }
+    for (size_t p = 0; p < n[0]; p++) {
+        const uint8_t *v = page->values + p * page->value_stride;
+        Vec value[4 * GROUP_VECS];
+        for (size_t j = 0; j < n_vecs; j++) value[j] = load_number(v, i + j * VEC_LANES, is_half);
+        for (size_t r = 0; r < n_rows; r++) {
+            Vec weight = vec_set1(w[r * KERNELS_PAGE_TOKENS + p]);
+            for (size_t j = 0; j < n_vecs; j++) acc[r][j] = vec_fma(weight, value[j], acc[r][j]);
+        }
+    }
+    for (size_t r = 0; r < n_rows; r++) {
+        for (size_t p = n[0]; p < n[r]; p++) {
+            const uint8_t *v = page->values + p * page->value_stride;
+            Vec weight = vec_set1(w[r * KERNELS_PAGE_TOKENS + p]);
+            for (size_t j = 0; j < n_vecs; j++) {
+                Vec value = load_number(v, i + j * VEC_LANES, is_half);
+                acc[r][j] = vec_fma(weight, value, acc[r][j]);
+            }
+        }
+        for (size_t j = 0; j < n_vecs; j++) {
+            vec_store(sums + r * s->value_pad + j * VEC_LANES, acc[r][j]);
+        }
+    }
+}
+
+/* One page for n_rows rows, of which row r sees n[r] > 0 positions, in ascending order. */
+ALWAYS_INLINE void tile_page(const AttentionState *s, const AttentionPage *page, const size_t *n,
+                             size_t first, size_t n_rows, bool is_half) {
+    float keep[VEC_TILE_TOKENS];
+    tile_scores(s, page, n[n_rows - 1], first, n_rows, is_half);
+    for (size_t r = 0; r < n_rows; r++) keep[r] = page_softmax(s, n[r], first + r);
+    size_t i = 0;
+    /* a row alone needs more columns to hide the latency of its sums */
+    for (; n_rows == 1 && i + 128 <= s->value_pad; i += 128) {
+        tile_columns(s, page, n, first, n_rows, keep, i, 4 * GROUP_VECS, is_half);
+    }
+    for (; i < s->value_pad; i += 32) {
+        tile_columns(s, page, n, first, n_rows, keep, i, GROUP_VECS, is_half);
+    }
+}
+
+/* Positions of the page that a row sees. */
+static inline size_t row_positions(const AttentionState *s, const AttentionPage *page, size_t row) {
+    size_t end = s->job->end + row / s->job->n_heads;
+    return end <= page->begin ? 0 : MIN(end - page->begin, page->n);
+}
+
+ALWAYS_INLINE void page_rows(const AttentionState *s, const AttentionPage *page, bool is_half) {
+    for (size_t first = 0; first < s->n_rows;) {
+        size_t n[VEC_TILE_TOKENS], here = MIN(s->n_rows - first, (size_t)VEC_TILE_TOKENS);
+        for (size_t r = 0; r < here; r++) n[r] = row_positions(s, page, first + r);
+        if (here == VEC_TILE_TOKENS && n[0] > 0) {
+            tile_page(s, page, n, first, VEC_TILE_TOKENS, is_half);
+            first += VEC_TILE_TOKENS;
+        } else {
+            if (n[0] > 0) tile_page(s, page, n, first, 1, is_half);
+            first++;
+        }
+    }
+}
+
 /* n rows of dim elements as f32, padded: where they stand, or decoded into buffer. */
-ALWAYS_INLINE const float *page_rows(const uint8_t *rows, size_t n, size_t dim, size_t row_bytes,
-                                     KernelsDecodeRow *decode, bool is_f32, float *buffer) {
-    if (is_f32 && dim % 32 == 0) return (const float *)(const void *)rows;
+ALWAYS_INLINE const uint8_t *page_numbers(const uint8_t *rows, size_t n, size_t dim,
+                                          size_t row_bytes, KernelsDecodeRow *decode,
+                                          float *buffer) {
     size_t pad = KERNELS_ROUND_UP(dim);
     for (size_t i = 0; i < n; i++) {
         decode(rows + i * row_bytes, dim, buffer + i * pad);
         for (size_t j = dim; j < pad; j++) buffer[i * pad + j] = 0;
     }
-    return buffer;
-}
-
-/* Scores of n keys for one head, four at a time: four chains of additions hide their latency. */
-static inline void page_scores(const AttentionState *s, const float *keys, size_t n, size_t head) {
-    const float *q = s->q + head * s->key_pad;
-    float *scores = s->weights + head * KERNELS_PAGE_TOKENS;
-    for (size_t p = 0; p < n; p += 4) {
-        Vec acc[4] = { vec_zero(), vec_zero(), vec_zero(), vec_zero() };
-        const float *k[4];
-        for (size_t j = 0; j < 4; j++) k[j] = keys + MIN(p + j, n - 1) * s->key_pad;
-        for (size_t i = 0; i < s->key_pad; i += VEC_LANES) {
-            Vec v = vec_load(q + i);
-            for (size_t j = 0; j < 4; j++) acc[j] = vec_fma(v, vec_load(k[j] + i), acc[j]);
-        }
-        for (size_t j = 0; j < 4 && p + j < n; j++) {
-            scores[p + j] = vec_sum(acc[j]) * s->job->scale;
-        }
-    }
-}
-
-/* Scores to exp(score - max), updating max, total and the scale of what was summed before. */
-static inline float page_softmax(const AttentionState *s, size_t n, size_t head) {
-    float *w = s->weights + head * KERNELS_PAGE_TOKENS;
-    float max = s->max[head];
-    for (size_t p = 0; p < n; p++) max = w[p] > max ? w[p] : max;
-    /* The first page has nothing before it; -inf - -inf would be NaN. */
-    float before[VEC_LANES];
-    vec_store(before, vec_exp(vec_set1(s->max[head] == max ? 0 : s->max[head] - max)));
-    float keep = s->total[head] == 0 ? 0 : before[0];
-    for (size_t p = n; p < KERNELS_ROUND_UP(n); p++) w[p] = max;
-    for (size_t p = 0; p < KERNELS_ROUND_UP(n); p += VEC_LANES) {
-        vec_store(w + p, vec_exp(vec_sub(vec_load(w + p), vec_set1(max))));
-    }
-    double total = 0;
-    for (size_t p = 0; p < n; p++) total += w[p];
-    s->total[head] = (float)((double)s->total[head] * keep + total);
-    s->max[head] = max;
-    return keep;
-}
-
-/* sums = sums * keep + sum_p weights[p] values[p], 32 columns at a time in registers. */
-static inline void page_values(const AttentionState *s, const float *values, size_t n, size_t head,
-                               float keep) {
-    const float *w = s->weights + head * KERNELS_PAGE_TOKENS;
-    float *sums = s->sums + head * s->value_pad;
-    for (size_t i = 0; i < s->value_pad; i += 32) {
-        Vec acc[GROUP_VECS];
-        for (size_t j = 0; j < GROUP_VECS; j++) {
-            acc[j] = vec_mul(vec_load(sums + i + j * VEC_LANES), vec_set1(keep));
-        }
-        for (size_t p = 0; p < n; p++) {
-            Vec weight = vec_set1(w[p]);
-            const float *v = values + p * s->value_pad + i;
-            for (size_t j = 0; j < GROUP_VECS; j++) {
-                acc[j] = vec_fma(weight, vec_load(v + j * VEC_LANES), acc[j]);
-            }
-        }
-        for (size_t j = 0; j < GROUP_VECS; j++) vec_store(sums + i + j * VEC_LANES, acc[j]);
-    }
+    return (const uint8_t *)buffer;
 }
 
 static AttentionState attention_begin(const KernelsAttentionJob *job, float *scratch) {
     AttentionState s = { .job = job,
+                         .n_rows = job->n_queries * job->n_heads,
                          .key_pad = KERNELS_ROUND_UP(job->key_dim),
                          .value_pad = KERNELS_ROUND_UP(job->value_dim) };
     s.keys = scratch;
     s.values = s.keys + KERNELS_PAGE_TOKENS * s.key_pad;
     s.weights = s.values + KERNELS_PAGE_TOKENS * s.value_pad;
-    s.q = s.weights + job->n_heads * KERNELS_PAGE_TOKENS;
-    s.sums = s.q + job->n_heads * s.key_pad;
-    s.max = s.sums + job->n_heads * s.value_pad;
-    s.total = s.max + job->n_heads;
-    memset(s.q, 0, job->n_heads * (s.key_pad + s.value_pad) * sizeof *s.q);
-    for (size_t h = 0; h < job->n_heads; h++) {
-        memcpy(s.q + h * s.key_pad, job->q + h * job->key_dim, job->key_dim * sizeof *s.q);
-        s.max[h] = -INFINITY;
-        s.total[h] = 0;
+    s.q = s.weights + s.n_rows * KERNELS_PAGE_TOKENS;
+    s.sums = s.q + s.n_rows * s.key_pad;
+    s.max = s.sums + s.n_rows * s.value_pad;
+    s.total = s.max + s.n_rows;
+    memset(s.q, 0, s.n_rows * (s.key_pad + s.value_pad) * sizeof *s.q);
+    for (size_t r = 0; r < s.n_rows; r++) {
+        const float *q = job->q + r / job->n_heads * job->q_stride;
+        memcpy(s.q + r * s.key_pad, q + r % job->n_heads * job->key_dim,
+               job->key_dim * sizeof *s.q);
+        s.max[r] = -INFINITY;
+        s.total[r] = 0;
     }
     return s;
+}
+
+static void attention_end(const AttentionState *s) {
+    const KernelsAttentionJob *job = s->job;
+    for (size_t r = 0; r < s->n_rows; r++) {
+        const float *sums = s->sums + r * s->value_pad;
+        float *y = job->y + r / job->n_heads * job->y_stride + r % job->n_heads * job->value_dim;
+        for (size_t i = 0; i < job->value_dim; i++) y[i] = sums[i] / s->total[r];
+    }
 }
 
 ALWAYS_INLINE void attention_with(const KernelsAttentionJob *job, float *scratch, GgufType type,
@@ -117,26 +219,33 @@ ALWAYS_INLINE void attention_with(const KernelsAttentionJob *job, float *scratch
     const GgufTypeTraits *traits = gguf_type_traits(type);
     size_t key_bytes = job->key_dim / traits->n_elements * traits->bytes;
     size_t value_bytes = job->value_dim / traits->n_elements * traits->bytes;
-    bool is_f32 = type == GGUF_TYPE_F32;
-    for (size_t begin = job->begin; begin < job->end;) {
-        size_t at = begin % job->page_tokens;
-        size_t n = MIN(job->page_tokens - at, job->end - begin);
-        const uint8_t *page = job->base + job->pages[begin / job->page_tokens] * job->page_bytes;
-        const float *keys =
-            page_rows(page + at * key_bytes, n, job->key_dim, key_bytes, decode, is_f32, s.keys);
-        const float *values = page_rows(page + job->values_offset + at * value_bytes, n,
-                                        job->value_dim, value_bytes, decode, is_f32, s.values);
-        for (size_t h = 0; h < job->n_heads; h++) {
-            page_scores(&s, keys, n, h);
-            page_values(&s, values, n, h, page_softmax(&s, n, h));
+    bool whole = job->key_dim % 32 == 0 && job->value_dim % 32 == 0;
+    bool as_it_is =
+        whole && (type == GGUF_TYPE_F32 || (type == GGUF_TYPE_F16 && s.n_rows <= FEW_ROWS));
+    size_t end = job->end + job->n_queries - 1;
+    AttentionPage page;
+    for (page.begin = job->begin; page.begin < end; page.begin += page.n) {
+        size_t at = page.begin % job->page_tokens;
+        const uint8_t *p = job->base + job->pages[page.begin / job->page_tokens] * job->page_bytes;
+        page.n = MIN(job->page_tokens - at, end - page.begin);
+        page.keys = p + at * key_bytes;
+        page.values = p + job->values_offset + at * value_bytes;
+        page.key_stride = key_bytes;
+        page.value_stride = value_bytes;
+        if (!as_it_is) {
+            page.keys = page_numbers(page.keys, page.n, job->key_dim, key_bytes, decode, s.keys);
+            page.values =
+                page_numbers(page.values, page.n, job->value_dim, value_bytes, decode, s.values);
+            page.key_stride = s.key_pad * sizeof(float);
+            page.value_stride = s.value_pad * sizeof(float);
         }
-        begin += n;
+        if (as_it_is && type == GGUF_TYPE_F16) {
+            page_rows(&s, &page, true);
+        } else {
+            page_rows(&s, &page, false);
+        }
     }
-    for (size_t h = 0; h < job->n_heads; h++) {
-        const float *sums = s.sums + h * s.value_pad;
-        float *y = job->y + h * job->value_dim;
-        for (size_t i = 0; i < job->value_dim; i++) y[i] = sums[i] / s.total[h];
-    }
+    attention_end(&s);
 }
 
 #define VEC_DEFINE_ATTENTION(type, name)                                                           \

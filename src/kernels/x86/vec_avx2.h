@@ -21,6 +21,10 @@ static inline Vec vec_load(const float *p) {
 static inline void vec_store(float *p, Vec v) {
     _mm256_storeu_ps(p, v);
 }
+/* 8 numbers of f16 */
+static inline Vec vec_load_half(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
 /* The first n < 8 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {
     float padded[8] = { 0 };
@@ -70,4 +74,13 @@ static inline float vec_sum(Vec v) {
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+/* The sums of four vectors, in the same order, to out. */
+static inline void vec_sum_four(const Vec v[4], float *out) {
+    for (size_t i = 0; i < 4; i++) out[i] = vec_sum(v[i]);
+}
+static inline float vec_highest(Vec v) {
+    __m128 b = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }

@@ -20,6 +20,10 @@ static inline Vec vec_load(const float *p) {
 static inline void vec_store(float *p, Vec v) {
     _mm512_storeu_ps(p, v);
 }
+/* 16 numbers of f16 */
+static inline Vec vec_load_half(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
 /* The first n < 16 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {
     return _mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1), p);
@@ -66,4 +70,18 @@ static inline float vec_sum(Vec v) {
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+/* The sums of four vectors, in the same order, to out. */
+static inline void vec_sum_four(const Vec v[4], float *out) {
+    Vec ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
+                           _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
+    Vec cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
+                           _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
+    Vec s = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
+    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s)));
+}
+static inline float vec_highest(Vec v) {
+    return _mm512_reduce_max_ps(v);
 }
