@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Fonte's engine beside llama.cpp, on the same files, in turn: script/bench --peer runs this.
+
+    peer.py FONTE FOLDER [--models NAME,...] [--rounds N] [--threads N] [--keep]
+
+FOLDER is where the peer is built (a virtual environment, once) and where models with random weights
+are made; models are removed again unless --keep. A model is SHAPE:TYPE ("llama2-7b:Q4_0") or a file.
+Each row is measured with both, round after round; what counts is the ratio of the medians."""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODELS = "llama2-7b:Q4_0,llama2-7b:Q4_K_M,tinyllama-1.1b:Q8_0,tinyllama-1.1b:F16,tinyllama-1.1b:BF16"
+ROWS = [  # name, figure, options
+    ("prefill 512", "prefill", ["--prompt", "512", "--decode", "0"]),
+    ("decode", "decode", ["--prompt", "0", "--decode", "32"]),
+    ("decode at 1,024", "decode", ["--prompt", "0", "--decode", "16", "--context", "1024"]),
+    ("4 streams", "decode", ["--prompt", "0", "--decode", "16", "--streams", "4"]),
+    ("8 streams", "decode", ["--prompt", "0", "--decode", "16", "--streams", "8"]),
+]
+# tokens/s of llama.cpp 0.5.0 on two threads of a quiet machine: what a peer that was built well does
+KNOWN = {
+    "AuthenticAMD": {
+        "llama2-7b:Q4_0": [19.5, 7.2, 5.3, 13.9, 14.7],
+        "llama2-7b:Q4_K_M": [17.3, 7.2, 4.2, 9.6, 9.7],
+    },
+    "GenuineIntel": {
+        "llama2-7b:Q4_0": [44.3, 7.9, 6.4, 14.6, 22.8],
+        "llama2-7b:Q4_K_M": [36.3, 4.4, 4.1, 10.4, 13.5],
+    },
+}
+
+
+def run(command, **options):
+    return subprocess.run([str(c) for c in command], check=True, **options)
+
+
+def build_peer(folder):
+    """llama-cpp-python from its source with native flags, and peer.c over its libraries."""
+    venv, peer = folder / "venv", folder / "peer"
+    if not (venv / "bin" / "pip").exists():
+        run([sys.executable, "-m", "venv", venv])
+    if not list(venv.glob("lib/python*/site-packages/llama_cpp")):
+        print("building llama.cpp (some minutes to half an hour)", file=sys.stderr)
+        environment = os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON"}
+        run([venv / "bin" / "pip", "install", "-q", "--no-binary", "llama-cpp-python",
+             "llama-cpp-python"], env=environment)
+    packages = next(venv.glob("lib/python*/site-packages"))
+    libraries = packages / "llama_cpp" / "lib"
+    run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-I", packages / "include",
+         HERE / "peer.c", "-o", peer, "-L", libraries, "-lllama", "-lggml", "-lggml-base",
+         f"-Wl,-rpath,{libraries}"])
+    return peer
+
+
+def figures(command, options, threads):
+    out = run([*command, *options, "--threads", threads, "--repeat", "1"],
+              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return {name: f["median"] for name, f in json.loads(out)["figures"].items()}
+
+
+def touch(path):
+    """Into the page cache."""
+    with open(path, "rb") as file:
+        while file.read(1 << 24):
+            pass
+
+
+def measure(name, path, fonte, peer, rounds, threads):
+    vendor = next((line.split()[-1] for line in open("/proc/cpuinfo") if "vendor_id" in line), "")
+    known = KNOWN.get(vendor, {}).get(name)
+    print(f"\n{name}\n{'':18}{'Fonte':>10}{'llama.cpp':>12}{'ratio':>8}")
+    load, resident = ([], []), ([], [])
+    for row, (title, figure, options) in enumerate(ROWS):
+        values = [], []
+        for _ in range(rounds):
+            for side, command in enumerate(([fonte, "--json", "bench", "engine", path], [peer, path])):
+                f = figures(command, options, threads)
+                values[side].append(f[figure])
+                load[side].append(f["load"])
+                resident[side].append(f["resident"])
+        ours, theirs = (statistics.median(v) for v in values)
+        slow = ""
+        if known and threads == 2 and theirs < 0.9 * known[row]:
+            slow = f"   the peer is slower than it was seen: {known[row]} tokens/s"
+        print(f"{title:18}{ours:10.1f}{theirs:12.1f}{ours / theirs:7.2f}x tokens/s{slow}", flush=True)
+    ours, theirs = (statistics.median(v) for v in load)
+    print(f"{'load':18}{ours:10.2f}{theirs:12.2f}{theirs / ours:7.1f}x s")
+    print(f"{'resident':18}{max(resident[0]):10.0f}{max(resident[1]):12.0f}{'':8} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("fonte", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--keep", action="store_true", help="leave the models")
+    o = parser.parse_args()
+    o.folder.mkdir(parents=True, exist_ok=True)
+    peer = build_peer(o.folder)
+    for name in o.models.split(","):
+        made = None
+        path = pathlib.Path(name)
+        if not path.exists():
+            shape, kind = name.split(":")
+            path = o.folder / f"{shape}-{kind}.gguf"
+            if not path.exists():
+                made = path
+                run([o.fonte, "model", "random", shape, kind, path], stdout=subprocess.DEVNULL)
+        try:
+            touch(path)
+            measure(name, path, o.fonte, peer, o.rounds, o.threads)
+        finally:
+            if made and not o.keep:
+                made.unlink()
+
+
+if __name__ == "__main__":
+    main()
