@@ -301,7 +301,8 @@ static size_t scratch_floats_for(const LlmShape *s) {
 /* Scratch of the threads, then packed inputs of max_batch rows for each arithmetic, then the runs.
  */
 static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batch, Err *err) {
-    cpu->scratch_floats = scratch_floats_for(shape);
+    cpu->gate_at = scratch_floats_for(shape);
+    cpu->scratch_floats = cpu->gate_at + llm_cpu_gate_floats(max_batch);
     size_t scratch = pool_n_threads(cpu->pool) * cpu->scratch_floats * sizeof(float);
     size_t at[KERNELS_N_ARITHMETICS] = { 0 };
     cpu->memory_bytes = scratch;

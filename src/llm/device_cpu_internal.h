@@ -10,6 +10,7 @@ typedef struct CpuDevice {
     size_t shared_heads; /* query heads of a key/value head */
     float *scratch;      /* [n_threads, scratch_floats], the beginning of memory */
     size_t scratch_floats;
+    size_t gate_at; /* in a thread's scratch: llm_cpu_gate_floats beside what kernels need */
     uint32_t *runs; /* [max_batch + 1]: where in the batch consecutive tokens of a sequence begin */
     size_t n_runs;
     uint8_t *packed[KERNELS_N_ARITHMETICS]; /* inputs of the running product; NULL: none needed */
@@ -34,7 +35,9 @@ static inline size_t llm_cpu_row_parts(size_t n) {
     return (n + CPU_ROW_PART_TOKENS - 1) / CPU_ROW_PART_TOKENS;
 }
 
-/* device_cpu_matmul.c: see LlmDeviceOps */
+/* device_cpu_matmul.c: what one part of matmul_swiglu keeps of its products at most */
+size_t llm_cpu_gate_floats(size_t max_batch);
+/* see LlmDeviceOps */
 void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
 void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
 void llm_cpu_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,

@@ -5,7 +5,16 @@
 
 #include "base/mem.h"
 
-enum { PART_BYTES = 1 << 18 /* of weights, where few tokens share them */ };
+enum {
+    PART_BYTES = 1 << 18, /* of weights, where few tokens share them */
+    FEW_TOKENS = 32,
+    MAX_FEW_ROWS = 8 * KERNELS_PANEL_ROWS,
+    MANY_ROWS = 2 * KERNELS_PANEL_ROWS, /* of a part, where many tokens share them */
+};
+
+size_t llm_cpu_gate_floats(size_t max_batch) {
+    return 2 * MAX((size_t)FEW_TOKENS * MAX_FEW_ROWS, max_batch * MANY_ROWS);
+}
 
 typedef struct MatmulWork {
     CpuDevice *cpu;
@@ -47,23 +56,24 @@ static void pack_inputs(MatmulWork *work) {
 /* ---- products ---------------------------------------------------------------------------------
  */
 
-static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t end,
-                        float *scratch) {
+/* Rows [begin, end) of product i; y: where row `begin` of the first token goes. */
+static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t end, float *y,
+                        size_t y_stride, float *scratch) {
     const LlmTensor *w = work->w[i];
     const CpuDevice *cpu = work->cpu;
     KernelsArithmetic a = cpu->kernels.arithmetic[w->type];
     KernelsMatmulJob job = {
-        .w = w->data,
+        .w = w->data + begin * w->row_bytes,
         .row_bytes = w->row_bytes,
         .n = w->n_in,
         .x = a == KERNELS_F32 ? (const void *)work->x : cpu->packed[a],
         .x_stride = kernels_packed_bytes(a, w->n_in),
         .n_tokens = work->n_tokens,
-        .y = work->y[i],
-        .y_stride = w->n_rows,
+        .y = y,
+        .y_stride = y_stride,
         .accumulate = work->accumulate,
     };
-    cpu->kernels.matmul[w->type](&job, begin, end, scratch);
+    cpu->kernels.matmul[w->type](&job, 0, end - begin, scratch);
 }
 
 /* One range of rows: the first product's, then the second's. */
@@ -75,28 +85,33 @@ static void matmul_part(void *context, size_t part, unsigned thread) {
         size_t past = first + work->w[i]->n_rows;
         if (begin >= past) continue;
         size_t stop = MIN(end, past);
-        matmul_rows(work, i, begin - first, stop - first, llm_cpu_scratch(work->cpu, thread));
+        matmul_rows(work, i, begin - first, stop - first, work->y[i] + begin - first,
+                    work->w[i]->n_rows, llm_cpu_scratch(work->cpu, thread));
         begin = stop;
     }
 }
 
-/* Both products, and what is made of them while it is in the cache. */
+/* Both products stay in the cache, side by side, until their tokens are made one of: rows of the
+ * whole matrix would be kilobytes apart. */
 static void swiglu_part(void *context, size_t part, unsigned thread) {
     const MatmulWork *work = context;
     const CpuDevice *cpu = work->cpu;
     size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
+    size_t n = end - begin;
     float *scratch = llm_cpu_scratch(cpu, thread);
-    matmul_rows(work, 0, begin, end, scratch);
-    matmul_rows(work, 1, begin, end, scratch);
+    float *gate = scratch + cpu->gate_at, *up = gate + work->n_tokens * n;
+    matmul_rows(work, 0, begin, end, gate, n, scratch);
+    matmul_rows(work, 1, begin, end, up, n, scratch);
     for (size_t t = 0; t < work->n_tokens; t++) {
-        size_t at = t * work->n_rows + begin;
-        cpu->kernels.silu_mul(work->y[0] + at, work->y[1] + at, end - begin, work->y[0] + at);
+        float *y = work->y[0] + t * work->n_rows + begin;
+        cpu->kernels.silu_mul(gate + t * n, up + t * n, n, y);
     }
 }
 
 static size_t part_rows(const MatmulWork *work) {
-    size_t rows = work->n_tokens < KERNELS_PANEL_ROWS ? PART_BYTES / work->w[0]->row_bytes : 0;
-    return MAX(rows / KERNELS_PANEL_ROWS, (size_t)2) * KERNELS_PANEL_ROWS;
+    if (work->n_tokens >= FEW_TOKENS) return MANY_ROWS;
+    size_t rows = PART_BYTES / work->w[0]->row_bytes / KERNELS_PANEL_ROWS * KERNELS_PANEL_ROWS;
+    return MIN(MAX(rows, (size_t)MANY_ROWS), (size_t)MAX_FEW_ROWS);
 }
 
 static void run_matmul(MatmulWork *work) {
