@@ -15,7 +15,8 @@ typedef struct KernelsInputSlab {
     /* [step][lane][4]: inputs 4 step .. 4 step + 3 of the lane's block */
     _Alignas(64) int8_t q[SLAB_STEPS][4 * SLAB_BLOCKS];
     float d[SLAB_BLOCKS]; /* of each lane: input = q d */
-    /* of q over the first and the last 16 of each block: weights that are unsigned numbers minus a
-     * constant are corrected by it */
-    int32_t sum[2][SLAB_BLOCKS];
+    /* weights that are unsigned numbers minus a constant are corrected by the sum of q over the
+     * block, or over its two halves; those with an addend, by the sum of the inputs */
+    int32_t sum[SLAB_BLOCKS], first[SLAB_BLOCKS]; /* of q: all 32, the first 16 */
+    float total[SLAB_BLOCKS];                     /* d sum */
 } KernelsInputSlab;

@@ -12,7 +12,7 @@ enum {
     DIRECT_TOKENS = 4,
     BLOCK_ROWS = 16,
     PREFETCH_BYTES = 8192,
-    L1_INPUT_BYTES = 22 << 10, /* of the 32 KiB there are */
+    L1_INPUT_BYTES = 24 << 10, /* of the 32 KiB there are */
 };
 
 typedef struct Direct {

@@ -25,8 +25,10 @@ ALWAYS_INLINE size_t n_addends(SlabKind kind) {
 
 /* Sum of q over half h of each block, or (halves 1) over all of it. */
 ALWAYS_INLINE __m512i q_sum(const KernelsInputSlab *x, size_t h, size_t halves) {
-    __m512i sum = _mm512_load_si512(x->sum[h]);
-    return halves == 2 ? sum : _mm512_add_epi32(sum, _mm512_load_si512(x->sum[1]));
+    __m512i all = _mm512_load_si512(x->sum);
+    if (halves == 1) return all;
+    __m512i first = _mm512_load_si512(x->first);
+    return h == 0 ? first : _mm512_sub_epi32(all, first);
 }
 
 /* What integer sums begin with: -zero * sum of q. */
@@ -37,6 +39,7 @@ ALWAYS_INLINE __m512i correction(const KernelsInputSlab *x, size_t h, size_t hal
 
 /* Sum of the inputs themselves, for addends. */
 ALWAYS_INLINE __m512 input_sum(const KernelsInputSlab *x, size_t h, size_t halves) {
+    if (halves == 1) return _mm512_load_ps(x->total);
     return _mm512_mul_ps(_mm512_cvtepi32_ps(q_sum(x, h, halves)), _mm512_load_ps(x->d));
 }
 

@@ -30,8 +30,9 @@ static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret
     _mm_storeu_si128((void *)(bytes + 4), q);
     for (size_t k = 0; k < SLAB_STEPS; k++) memcpy(&ret->q[k][4 * lane], &bytes[k], 4);
     ret->d[lane] = usable ? max / 127 : 0;
-    ret->sum[0][lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
-    ret->sum[1][lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
+    ret->first[lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
+    ret->sum[lane] = ret->first[lane] + _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
+    ret->total[lane] = ret->d[lane] * (float)ret->sum[lane];
 }
 
 static void pack_int8_vnni(const float *x, size_t n, void *y) {

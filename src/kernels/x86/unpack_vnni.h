@@ -216,10 +216,7 @@ ALWAYS_INLINE Slab unpack_iq4_nl(const uint8_t *p) {
 /* ---- superblocks: two a slab --------------------------------------------------------------------
  */
 
-enum {
-    SECOND = 0xCCCC,
-    ODD_GROUPS = 0xF0F0
-}; /* lanes of the second superblock; of groups 1, 3, 5, 7 */
+enum { SECOND = 0xCCCC }; /* lanes of the second superblock */
 
 /* floats a and b of the first and the second superblock */
 ALWAYS_INLINE __m512 two_floats(float a, float b) {
@@ -277,15 +274,26 @@ ALWAYS_INLINE void q4_k_scales(const uint8_t *scales, uint64_t *ret_scales, uint
     *ret_mins = (u[1] & 0x3F3F3F3FU) | (uint64_t)high_mins << 32;
 }
 
-/* d and m of both superblocks, which begin with d, dmin and the scales. */
-ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, Slab *ret) {
+/* d and m of both superblocks, which begin with d, dmin and the scales. odd: what the scales of odd
+ * groups are multiplied by. */
+ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, float odd, Slab *ret) {
     uint64_t scales[2], mins[2];
+    uint32_t pairs[2];
     q4_k_scales(a + 4, &scales[0], &mins[0]);
     q4_k_scales(b + 4, &scales[1], &mins[1]);
-    ret->d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(scales[0], scales[1])),
-                              two_floats(half_at(a), half_at(b)));
-    ret->m[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(mins[0], mins[1])),
-                              two_floats(-half_at(a + 2), -half_at(b + 2)));
+    memcpy(&pairs[0], a, 4), memcpy(&pairs[1], b, 4);
+    /* d, dmin, d, dmin; then the same for odd groups, and the minima's sign */
+    __m128 both = _mm_cvtph_ps(_mm_setr_epi32((int)pairs[0], (int)pairs[1], 0, 0));
+    __m256 eight =
+        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_mul_ps(both, _mm_setr_ps(1, -1, 1, -1))),
+                             _mm_mul_ps(both, _mm_set1_ps(odd)), 1);
+    __m512 all = _mm512_castps256_ps512(eight);
+    __m512 d = _mm512_permutexvar_ps(
+        _mm512_setr_epi32(0, 0, 2, 2, 4, 4, 6, 6, 0, 0, 2, 2, 4, 4, 6, 6), all);
+    __m512 min = _mm512_permutexvar_ps(
+        _mm512_setr_epi32(1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3), all);
+    ret->d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(scales[0], scales[1])), d);
+    ret->m[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(mins[0], mins[1])), min);
 }
 
 /* Even groups are the low halves of 32 bytes, odd ones the high halves: put the odd ones, in
@@ -304,8 +312,7 @@ ALWAYS_INLINE Slab unpack_q4_k(const uint8_t *p) {
         __m512i high = and_bytes(bytes[k], (char)0xF0); /* 16 times too large */
         join_groups(and_bytes(bytes[k], 15), high, &s.q[k], &s.q[k + 4]);
     }
-    q4_k_factors(a, b, &s);
-    s.d[0] = _mm512_mask_mul_ps(s.d[0], ODD_GROUPS, s.d[0], _mm512_set1_ps(0.0625F));
+    q4_k_factors(a, b, 0.0625F, &s);
     return s;
 }
 
@@ -325,7 +332,7 @@ ALWAYS_INLINE Slab unpack_q5_k(const uint8_t *p) {
         __m512i fifth = _mm512_rolv_epi32(pick_of_8(a + 16, b + 16, k), turn);
         s.q[k] = or_and(s.q[k], fifth, _mm512_set1_epi8(16));
     }
-    q4_k_factors(a, b, &s);
+    q4_k_factors(a, b, 1, &s);
     return s;
 }
 
