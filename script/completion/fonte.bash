@@ -48,8 +48,8 @@ _fonte() {
         detokenize) options="--control --continued" ;;
         logits) options="--tokens --out --threads --cpu-mask --kv --context" ;;
         generate) options="--prompt --tokens-in --tokens --temperature --top-k --top-p --min-p
-            --repetition-penalty --frequency-penalty --presence-penalty --seed --stop --ignore-end
-            --chat --system --template --ids --threads --cpu-mask --kv --context" ;;
+            --repetition-penalty --frequency-penalty --presence-penalty --logit-bias --seed --stop
+            --ignore-end --chat --system --template --logprobs --ids --threads --cpu-mask --kv --context" ;;
         perplexity) options="--threads --cpu-mask --kv --context" ;;
         quantize) options="--threads --pure --quiet" ;;
         convert) options="--type --name" ;;

@@ -1,23 +1,13 @@
 /* The public side of the forward pass and of writing: options by name to options by number. */
 #include <fonte/llm.h>
 
-#include "api/api_internal.h"
-#include "base/mem.h"
+#include "api/llm_internal.h"
 #include "llm/generate.h"
 #include "llm/template.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
-
-/* Rows of logits computed at once, where all are wanted. */
-enum { ROWS = 64 };
-
-struct FonteLlm {
-    LlmModel *model;
-    LlmContext *context;
-    LlmSeq seq;
-    struct FonteVocab vocab; /* view of the model's */
-};
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -37,12 +27,19 @@ static Status parse_kv(const char *name, KernelsKvType *ret, Err *err) {
 static Status fill(FonteLlm *llm, const char *path, const FonteLlmOptions *o, Err *err) {
     LlmContextOptions options = { .n_threads = o->n_threads,
                                   .context = o->context,
-                                  .max_logits = ROWS };
+                                  .n_sequences = o->n_sequences + 1,
+                                  .max_logits = MAX((size_t)FONTE_LLM_MAX_ROWS, o->n_sequences) };
+    if (o->n_sequences >= LLM_MAX_SEQUENCES) {
+        return err_set_param(err, STATUS_USAGE, "n_sequences", "n_sequences is %zu, at most %d",
+                             o->n_sequences, LLM_MAX_SEQUENCES - 1);
+    }
     TRY(parse_kv(o->kv, &options.kv, err));
     if (o->kernels) TRY(kernels_mask_parse(o->kernels, &options.cpu_mask, err));
     TRY(llm_model_open(path, &llm->model, err));
     llm->vocab.vocab = llm->model->vocab;
     TRY(llm_context_new(llm->model, &options, &llm->context, err));
+    llm->held = mem_alloc(llm_context_length(llm->context), sizeof *llm->held);
+    if (!llm->held) return err_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
     return llm_seq_new(llm->context, &llm->seq, err);
 }
 
@@ -67,6 +64,7 @@ FonteLlm *fonte_llm_close(FonteLlm *llm) {
     if (!llm) return NULL;
     llm_context_free(llm->context);
     llm_model_close(llm->model);
+    free(llm->held);
     free(llm);
     return NULL;
 }
@@ -97,9 +95,15 @@ static Status check_length(const FonteLlm *llm, size_t n, Err *err) {
                          room);
 }
 
-/* Logits of the next n <= ROWS ids after what the sequence holds. */
+/* Nothing of what was computed before is wanted. */
+static Status start_over(FonteLlm *llm, Err *err) {
+    llm->n_held = llm->n_rows = 0;
+    return llm_seq_truncate(llm->context, llm->seq, 0, err);
+}
+
+/* Logits of the next n <= FONTE_LLM_MAX_ROWS ids after what the sequence holds. */
 static Status eval_rows(FonteLlm *llm, const int32_t *ids, size_t n, Err *err) {
-    LlmToken tokens[ROWS];
+    LlmToken tokens[FONTE_LLM_MAX_ROWS];
     for (size_t i = 0; i < n; i++) tokens[i] = (LlmToken){ ids[i], llm->seq, true };
     return llm_eval(llm->context, tokens, n, err);
 }
@@ -110,9 +114,9 @@ FonteStatus fonte_llm_logits(FonteLlm *llm, const int32_t *ids, size_t n, FonteL
     NEED(ids, error);
     NEED(take, error);
     TRY(check_length(llm, n, error));
-    TRY(llm_seq_truncate(llm->context, llm->seq, 0, error));
-    for (size_t at = 0; at < n; at += ROWS) {
-        size_t rows = MIN(n - at, (size_t)ROWS);
+    TRY(start_over(llm, error));
+    for (size_t at = 0; at < n; at += FONTE_LLM_MAX_ROWS) {
+        size_t rows = MIN(n - at, (size_t)FONTE_LLM_MAX_ROWS);
         TRY(eval_rows(llm, ids + at, rows, error));
         for (size_t i = 0; i < rows; i++) {
             if (take(context, at + i, llm_logits(llm->context, i))) continue;
@@ -125,30 +129,44 @@ FonteStatus fonte_llm_logits(FonteLlm *llm, const int32_t *ids, size_t n, FonteL
 /* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct Writing {
+    FonteLlm *llm;
     const FonteGenerate *generate;
-    bool stopped;
 } Writing;
 
-static bool on_token(void *context, const GenerateToken *token) {
-    Writing *w = context;
-    FonteLlmToken t = { token->id, token->text.p ? token->text.p : "", token->text.n,
-                        token->logprob };
-    w->stopped = w->generate->token && !w->generate->token(w->generate->context, &t);
-    return !w->stopped;
+/* The sequence will hold it, unless it is the last. */
+static void hold(FonteLlm *llm, int32_t id) {
+    if (llm->n_held < llm_context_length(llm->context)) llm->held[llm->n_held++] = id;
 }
 
-static SamplerOptions sampling_of(const FonteSampling *s, const SamplerBias *bias, bool logprobs) {
-    return (SamplerOptions){ .temperature = s->temperature,
-                             .top_k = s->top_k,
-                             .top_p = s->top_p,
-                             .min_p = s->min_p,
-                             .repetition_penalty = s->repetition_penalty,
-                             .frequency_penalty = s->frequency_penalty,
-                             .presence_penalty = s->presence_penalty,
-                             .bias = bias,
-                             .n_bias = s->n_bias,
-                             .seed = s->seed,
-                             .logprobs = logprobs };
+static bool on_token(void *context, const GenerateToken *token) {
+    const Writing *w = context;
+    FonteLogprob top[FONTE_MAX_TOP];
+    hold(w->llm, token->id);
+    if (!w->generate->token) return true;
+    for (size_t i = 0; i < token->n_top; i++)
+        top[i] = (FonteLogprob){ token->top[i].id, token->top[i].logprob };
+    FonteLlmToken t = { token->id,     token->text.n ? token->text.p : "",
+                        token->text.n, token->logprob,
+                        top,           token->n_top };
+    return w->generate->token(w->generate->context, &t);
+}
+
+static bool on_reading(void *context, size_t n_read, size_t n_prompt) {
+    const FonteGenerate *g = ((const Writing *)context)->generate;
+    return !g->reading || g->reading(g->context, n_read, n_prompt);
+}
+
+/* Keep of the sequence what the prompt begins with, but for its last token, whose logits are
+ * wanted. Returns how much that is. */
+static size_t reuse(FonteLlm *llm, const int32_t *prompt, size_t n_prompt) {
+    size_t n = 0, held = MIN(llm->n_held, llm_seq_length(llm->context, llm->seq));
+    while (n < held && n + 1 < n_prompt && llm->held[n] == prompt[n]) n++;
+    Status status = llm_seq_truncate(llm->context, llm->seq, n, NULL);
+    assert(status == STATUS_OK);
+    (void)status;
+    llm->n_held = llm->n_rows = 0;
+    for (size_t i = 0; i < n_prompt; i++) hold(llm, prompt[i]);
+    return n;
 }
 
 static Status run(FonteLlm *llm, const FonteGenerate *g, const SamplerBias *bias,
@@ -157,21 +175,23 @@ static Status run(FonteLlm *llm, const FonteGenerate *g, const SamplerBias *bias
                                         [OUTPUT_ENDED] = FONTE_LLM_ENDED,
                                         [OUTPUT_STOPPED] = FONTE_LLM_STOPPED,
                                         [OUTPUT_FULL] = FONTE_LLM_FULL };
-    Writing writing = { .generate = g };
+    Writing writing = { llm, g };
     GenerateOptions options = {
-        .sampling = sampling_of(&g->sampling, bias, g->logprobs),
+        .sampling = api_sampling(&g->sampling, bias, g->logprobs, g->n_top),
         .output = { .stops = stops,
                     .n_stops = g->n_stops,
                     .max_tokens = g->n_tokens,
                     .ignore_end = g->ignore_end,
                     .detokenize = g->is_continued ? DETOKENIZE_CONTINUED : 0 },
         .token = on_token,
+        .reading = on_reading,
         .user = &writing,
     };
     Generated done = { 0 };
-    TRY(llm_seq_truncate(llm->context, llm->seq, 0, err));
+    size_t n_reused = reuse(llm, g->prompt, g->n_prompt);
     Status status = generate(llm->context, llm->seq, g->prompt, g->n_prompt, &options, &done, err);
-    *ret = (FonteLlmGenerated){ .n_prompt = done.n_read,
+    *ret = (FonteLlmGenerated){ .n_prompt = g->n_prompt,
+                                .n_reused = n_reused,
                                 .n_tokens = done.n_tokens,
                                 .end = ends[done.end],
                                 .read_s = (double)done.read_us / 1e6,
@@ -187,12 +207,9 @@ FonteStatus fonte_llm_generate(FonteLlm *llm, const FonteGenerate *g, FonteLlmGe
     if (g->n_stops) NEED(g->stops, error);
     if (g->sampling.n_bias) NEED(g->sampling.bias, error);
     FonteLlmGenerated unused;
-    AUTO_FREE SamplerBias *bias = mem_alloc(g->sampling.n_bias, sizeof *bias);
+    AUTO_FREE SamplerBias *bias = api_biases(&g->sampling);
     AUTO_FREE Slice *stops = mem_alloc(g->n_stops, sizeof *stops);
     if (!bias || !stops) return err_set(error, STATUS_NO_MEMORY, "out of memory");
-    for (size_t i = 0; i < g->sampling.n_bias; i++) {
-        bias[i] = (SamplerBias){ g->sampling.bias[i].id, g->sampling.bias[i].bias };
-    }
     for (size_t i = 0; i < g->n_stops; i++) {
         NEED(g->stops[i], error);
         stops[i] = slice_of(g->stops[i]);
@@ -282,11 +299,11 @@ static double negative_log_probability(const float *logits, size_t n, int32_t id
 /* ids[begin, end) as one window, of which those from `counted` on count. */
 static Status measure_window(Measure *m, size_t begin, size_t end, size_t counted, Err *err) {
     FonteLlm *llm = m->llm;
-    int32_t bos = vocab_bos(llm->model->vocab), row[ROWS];
+    int32_t bos = vocab_bos(llm->model->vocab), row[FONTE_LLM_MAX_ROWS];
     size_t shift = bos != VOCAB_NO_ID, n = end - begin + shift - 1;
-    TRY(llm_seq_truncate(llm->context, llm->seq, 0, err));
-    for (size_t at = 0; at < n; at += ROWS) {
-        size_t rows = MIN(n - at, (size_t)ROWS);
+    TRY(start_over(llm, err));
+    for (size_t at = 0; at < n; at += FONTE_LLM_MAX_ROWS) {
+        size_t rows = MIN(n - at, (size_t)FONTE_LLM_MAX_ROWS);
         if (m->progress && !m->progress(m->context, begin + at, m->n)) {
             return err_set(err, STATUS_CANCELLED, "stopped");
         }

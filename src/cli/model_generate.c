@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TOKENS = 256 };
+enum { DEFAULT_TOKENS = 256, N_OPTIONS = 19 };
 
 typedef struct GenerateOptions {
     const char *prompt, *tokens_in, *system, *template_name;
-    OptionList stops;
-    size_t tokens, top_k, seed;
+    OptionList stops, biases;
+    size_t tokens, top_k, seed, logprobs;
     double temperature, top_p, min_p, repetition, frequency, presence;
     bool chat, ids, ignore_end;
+    FonteLogitBias *bias; /* [biases.n], owned */
 } GenerateOptions;
 
 typedef struct Written {
@@ -21,6 +22,7 @@ typedef struct Written {
     int32_t *list; /* owned */
     char *text;    /* owned, for --json */
     size_t n_list;
+    cJSON *logprobs; /* owned; NULL where nobody asked */
 } Written;
 
 static bool keep(void **array, size_t *capacity, size_t n, size_t size) {
@@ -33,6 +35,28 @@ static bool keep(void **array, size_t *capacity, size_t n, size_t size) {
     return true;
 }
 
+static cJSON *logprob_json(int32_t id, float logprob) {
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNumberToObject(object, "id", id);
+    cJSON_AddNumberToObject(object, "logprob", (double)logprob);
+    return object;
+}
+
+static void add_logprobs(cJSON *list, const FonteLlmToken *token) {
+    cJSON *object = logprob_json(token->id, token->logprob);
+    cJSON *top = cJSON_AddArrayToObject(object, "top");
+    for (size_t i = 0; i < token->n_top; i++)
+        cJSON_AddItemToArray(top, logprob_json(token->top[i].id, token->top[i].logprob));
+    cJSON_AddItemToArray(list, object);
+}
+
+static bool on_reading(void *context, size_t n_read, size_t n_prompt) {
+    (void)context;
+    (void)n_read;
+    (void)n_prompt;
+    return !model_interrupted;
+}
+
 static bool on_token(void *context, const FonteLlmToken *token) {
     Written *w = context;
     FILE *out = w->cli->out.file;
@@ -43,6 +67,7 @@ static bool on_token(void *context, const FonteLlmToken *token) {
     w->list[w->n++] = token->id;
     memcpy(w->text + w->n_text, token->text, token->n_text);
     w->n_text += token->n_text;
+    if (w->logprobs) add_logprobs(w->logprobs, token);
     if (!w->quiet && w->ids) fprintf(out, w->n > 1 ? " %d" : "%d", token->id);
     if (!w->quiet && !w->ids) model_print_text(w->cli, token->text, token->n_text);
     if (!w->quiet) fflush(out);
@@ -57,42 +82,60 @@ static void print_json(const Written *w, const FonteLlmGenerated *done) {
     cJSON_AddItemToObject(object, "ids", model_ids_json(w->list, w->n));
     cJSON_AddStringToObject(object, "end", ends[done->end]);
     cJSON_AddNumberToObject(object, "prompt_tokens", (double)done->n_prompt);
+    if (w->logprobs) cJSON_AddItemReferenceToObject(object, "logprobs", w->logprobs);
     cJSON_AddNumberToObject(object, "read_s", done->read_s);
     cJSON_AddNumberToObject(object, "write_s", done->write_s);
     cli_print_object(w->cli, object);
     cJSON_Delete(object);
 }
 
+/* Without --tokens: 256, or until the text ends where the context holds fewer; that it is full
+ * before is then an error. */
+static size_t tokens_at_most(const FonteLlm *llm, const GenerateOptions *o, const Ids *prompt) {
+    size_t context = fonte_llm_context(llm);
+    if (o->tokens) return o->tokens;
+    return context >= prompt->n && context - prompt->n >= DEFAULT_TOKENS ? DEFAULT_TOKENS : 0;
+}
+
+static int report(Written *w, const GenerateOptions *o, FonteStatus status,
+                  const FonteLlmGenerated *done, const FonteError *error) {
+    Cli *cli = w->cli;
+    bool cut = status == FONTE_CANCELLED;
+    if (cli->json && (status == FONTE_OK || cut)) print_json(w, done);
+    if (!cli->json && (o->ids || cli->out.is_terminal)) fputc('\n', cli->out.file);
+    if (cut) return model_interrupted ? EXIT_INTERRUPTED : EXIT_OK; /* cli_finish looks at stdout */
+    return status == FONTE_OK ? EXIT_OK : cli_fail(cli, error);
+}
+
 static int write_text(Cli *cli, FonteLlm *llm, const GenerateOptions *o, const Ids *prompt) {
     FonteError error = { 0 };
     FonteLlmGenerated done = { 0 };
-    size_t context = fonte_llm_context(llm), left = context > prompt->n ? context - prompt->n : 1;
     Written written = { .cli = cli, .ids = o->ids, .quiet = cli->json };
     FonteGenerate generate = {
         .prompt = prompt->ids,
         .n_prompt = prompt->n,
-        .n_tokens = o->tokens               ? o->tokens
-                    : left < DEFAULT_TOKENS ? left
-                                            : DEFAULT_TOKENS,
+        .n_tokens = tokens_at_most(llm, o, prompt),
         .sampling = { (float)o->temperature, o->top_k, (float)o->top_p, (float)o->min_p,
-                      (float)o->repetition, (float)o->frequency, (float)o->presence, NULL, 0,
-                      o->seed },
+                      (float)o->repetition, (float)o->frequency, (float)o->presence, o->bias,
+                      o->biases.n, o->seed },
         .stops = o->stops.items,
         .n_stops = o->stops.n,
-        .ignore_end = o->ignore_end,
+        .ignore_end = o->ignore_end || o->ids,
         .is_continued = !o->chat,
+        .logprobs = o->logprobs > 0,
+        .n_top = o->logprobs,
         .token = on_token,
+        .reading = on_reading,
         .context = &written,
     };
+    if (o->logprobs) written.logprobs = cJSON_CreateArray();
     model_catch_interrupt();
     FonteStatus status = fonte_llm_generate(llm, &generate, &done, &error);
-    if (cli->json && status == FONTE_OK) print_json(&written, &done);
-    if (!cli->json && (o->ids || cli->out.is_terminal)) fputc('\n', cli->out.file);
+    int exit_status = report(&written, o, status, &done, &error);
     free(written.list);
     free(written.text);
-    if (model_interrupted) return EXIT_INTERRUPTED;
-    if (status == FONTE_CANCELLED) return EXIT_OK; /* stdout failed, which cli_finish says */
-    return status == FONTE_OK ? EXIT_OK : cli_fail(cli, &error);
+    cJSON_Delete(written.logprobs);
+    return exit_status;
 }
 
 /* The prompt's ids: given, or of a text as the model's file wants it, or of a conversation. */
@@ -129,21 +172,43 @@ static int run(Cli *cli, const char *path, const GenerateOptions *o,
     return status;
 }
 
-static const char *check(const GenerateOptions *o) {
+/* "ID=X", e.g. "13=-2.5". */
+static bool parse_bias(const char *text, FonteLogitBias *ret) {
+    char *end;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9 || text[digits] != '=') return false;
+    ret->id = (int32_t)strtol(text, NULL, 10);
+    ret->bias = strtof(text + digits + 1, &end);
+    return end != text + digits + 1 && *end == 0;
+}
+
+static bool parse_biases(Cli *cli, GenerateOptions *o, int *ret_exit) {
+    o->bias = calloc(o->biases.n + 1, sizeof *o->bias);
+    if (!o->bias) return cli_warn(cli, "out of memory"), *ret_exit = EXIT_FAILED, false;
+    for (size_t i = 0; i < o->biases.n; i++) {
+        if (parse_bias(o->biases.items[i], &o->bias[i])) continue;
+        *ret_exit = cli_fail_usage(cli, "--logit-bias: '%s' is not ID=NUMBER", o->biases.items[i]);
+        return false;
+    }
+    return true;
+}
+
+static const char *check(const Cli *cli, const GenerateOptions *o) {
     if (!o->prompt == !o->tokens_in) return "either --prompt or --tokens-in";
     if (o->chat && o->tokens_in) return "--chat needs --prompt";
     if ((o->system || o->template_name) && !o->chat) return "--system and --template need --chat";
+    if (o->logprobs && !cli->json) return "--logprobs needs --json";
     return NULL;
 }
 
 int model_generate(Cli *cli, int argc, char **argv) {
     RunOptions run_options = { 0 };
     GenerateOptions o = { .top_p = 1, .repetition = 1 };
-    Option table[17 + MODEL_N_RUN_OPTIONS] = {
+    Option table[N_OPTIONS + MODEL_N_RUN_OPTIONS] = {
         { 'p', "prompt", OPTION_TEXT, &o.prompt, "TEXT", "What the text goes on from" },
         { 0, "tokens-in", OPTION_TEXT, &o.tokens_in, "IDS", "The same as token ids, or @FILE" },
-        { 'n', "tokens", OPTION_COUNT, &o.tokens, "N",
-          "Tokens to write at most (default: 256, or what the context leaves)", 1, 1 << 24 },
+        { 'n', "tokens", OPTION_COUNT, &o.tokens, "N", "Tokens to write at most (default: 256)", 1,
+          1 << 24 },
         { 0, "temperature", OPTION_NUMBER, &o.temperature, "X",
           "0 takes the likeliest always (default)", 0, 100 },
         { 0, "top-k", OPTION_COUNT, &o.top_k, "K", "Draw from the K likeliest (0 = all)", 0, 1e9 },
@@ -153,6 +218,8 @@ int model_generate(Cli *cli, int argc, char **argv) {
         { 0, "repetition-penalty", OPTION_NUMBER, &o.repetition, "X", "Default 1: none", 0.1, 10 },
         { 0, "frequency-penalty", OPTION_NUMBER, &o.frequency, "X", "Default 0: none", -2, 2 },
         { 0, "presence-penalty", OPTION_NUMBER, &o.presence, "X", "Default 0: none", -2, 2 },
+        { 0, "logit-bias", OPTION_LIST, &o.biases, "ID=X",
+          "Add X to a token's logit, -100 to 100; may be repeated" },
         { 0, "seed", OPTION_COUNT, &o.seed, "N", "The same seed draws the same (default 0)", 0,
           9e15 },
         { 0, "stop", OPTION_LIST, &o.stops, "TEXT", "End before this text; may be repeated" },
@@ -161,22 +228,25 @@ int model_generate(Cli *cli, int argc, char **argv) {
         { 0, "system", OPTION_TEXT, &o.system, "TEXT", "With --chat: the system's message" },
         { 0, "template", OPTION_CHOICE, &o.template_name, "llama2|llama3|mistral|zephyr|chatml",
           "With --chat: default is the file's" },
-        { 0, "ids", OPTION_FLAG, &o.ids, NULL, "Print the token ids alone, separated by spaces" },
+        { 0, "logprobs", OPTION_COUNT, &o.logprobs, "N",
+          "With --json: log-probabilities, and those of the N likeliest", 1, FONTE_MAX_TOP },
+        { 0, "ids", OPTION_FLAG, &o.ids, NULL,
+          "Print the token ids alone, as many as --tokens says" },
     };
-    model_run_options(&run_options, table + 17);
+    model_run_options(&run_options, table + N_OPTIONS);
     Usage usage = { "model generate", "MODEL --prompt TEXT | --tokens-in IDS",
                     "Write on from a prompt, and print the text as it comes. Ctrl-C ends it.",
                     table, sizeof table / sizeof table[0] };
     int first, status;
     if (!cli_parse(cli, &usage, argc, argv, &first, &status)) return status;
-    const char *wrong = check(&o);
-    if (argc - first != 1) {
-        status = cli_fail_usage(cli, "one model");
-    } else if (wrong) {
+    const char *wrong = check(cli, &o);
+    if (argc - first != 1) wrong = "one model";
+    if (wrong)
         status = cli_fail_usage(cli, "%s", wrong);
-    } else {
+    else if (parse_biases(cli, &o, &status))
         status = run(cli, argv[first], &o, &run_options);
-    }
+    free(o.bias);
+    option_list_deinit(&o.biases);
     option_list_deinit(&o.stops);
     return status;
 }

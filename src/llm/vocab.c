@@ -156,6 +156,9 @@ static Status take_ids(Vocab *vocab, const VocabSpec *spec, Err *err) {
     for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
         if (ends[i] >= 0) vocab->pieces[ends[i]].ends_text = true;
     }
+    /* Models that were trained on texts with nothing but BOS between them. */
+    if (vocab->bos_id >= 0 && vocab->pieces[vocab->bos_id].type == VOCAB_CONTROL)
+        vocab->pieces[vocab->bos_id].ends_text = true;
     return STATUS_OK;
 }
 

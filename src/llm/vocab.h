@@ -102,8 +102,9 @@ int32_t vocab_eot(const Vocab *vocab); /* end of a turn */
 int32_t vocab_pad(const Vocab *vocab);
 bool vocab_adds_bos(const Vocab *vocab);
 bool vocab_adds_eos(const Vocab *vocab);
-/* Whether a model that writes this token has finished: EOS, end of turn or message, and the control
- * pieces that known models use for these ("<|eot_id|>", "<|im_end|>", ...). */
+/* Whether a model that writes this token has finished: EOS, end of turn or message, the control
+ * pieces that known models use for these ("<|eot_id|>", "<|im_end|>", ...), and BOS, with which
+ * another text would begin. */
 bool vocab_ends_text(const Vocab *vocab, int32_t id);
 /* The control piece that is spelled so, or VOCAB_NO_ID. For templates; never called with text from
  * outside. */
