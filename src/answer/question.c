@@ -48,6 +48,7 @@ static void note_word(Analysis *a, Slice word, bool is_stop) {
 static Status take_term(void *context, const Term *term) {
     Analysis *a = context;
     Question *q = a->question;
+    if (term->is_part) return STATUS_OK;
     if (term->kind == TERM_STEM) {
         if (a->is_stop || a->full || !q->n_terms) return STATUS_OK;
         char *stem = arena_string(&q->arena, term->text);

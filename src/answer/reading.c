@@ -174,6 +174,7 @@ static unsigned char count_digits(Slice s) {
 
 static Status take_term(void *context, const Term *term) {
     Pass *p = context;
+    if (term->is_part) return STATUS_OK;
     if (term->kind == TERM_STEM) {
         if (!p->last_is_stop) find_term(p, term);
         return STATUS_OK;

@@ -117,6 +117,7 @@ typedef struct Collecting {
 
 static Status take_term(void *context, const Term *term) {
     Collecting *c = context;
+    if (term->is_part) return STATUS_OK;
     if (term->kind == TERM_STEM) {
         if (c->skipped || !c->list->n) return STATUS_OK;
         char *stem = arena_string(c->arena, term->text);

@@ -99,7 +99,7 @@ static Status collect(void *context, const Term *term) {
     c->last_start = term->start;
     c->last_term = -1;
     uint64_t hash = hash_term(term->text);
-    bool dropped = term->is_stop && !c->keep_stops;
+    bool dropped = term->is_part || (term->is_stop && !c->keep_stops);
     if (dropped || c->q->n_terms == MAX_TERMS || find_term(c->q, hash) >= 0) return STATUS_OK;
     char *name = arena_string(&c->arena, term->text);
     if (!name) return STATUS_NO_MEMORY;
@@ -121,7 +121,7 @@ static Status fill_question(ClosenessQuestion *q, Collecting *c, Slice question,
         status = text_terms_each(q->terms, question, language, kinds, collect, c);
     }
     if (status != STATUS_OK) return err_set(err, status, "out of memory for a question");
-    TRY(store_idf(store, c->names, q->n_terms, scope, q->weights, err));
+    TRY(store_weights(store, c->names, q->n_terms, language, scope, q->weights, err));
     for (size_t i = 0; i < q->n_terms; i++) q->total += q->weights[i];
     return STATUS_OK;
 }

@@ -1,7 +1,8 @@
 #pragma once
 /* How closely a passage's words answer to a question's: how much of the question (by idf) stands
  * anywhere in it, within a paragraph, within a sentence. BM25 counts words; an answer has them
- * together. Threads: a ClosenessQuestion has one owner at a time. */
+ * together. For languages that are matched by words: where parts of words overlap, their number
+ * says all of it already. Threads: a ClosenessQuestion has one owner at a time. */
 #include "store/store.h"
 #include "text/terms.h"
 

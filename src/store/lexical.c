@@ -5,9 +5,13 @@
  * avg)) idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
  *
  * N, df and avg are those of the passages in scope. w is how often the question has the term
- * (terms.c weighs the exact form beside a stem). Source: Robertson and Zaragoza, The Probabilistic
- * Relevance Framework: BM25 and Beyond (2009), equation 3.15; idf as Lucene has it, which is never
- * negative. Title and heading are weighted as BM25F does, by counting their words
+ * (terms.c weighs the exact form beside a stem). Where terms are overlapping parts of text, a
+ * common phrase of twenty letters would count as eighteen words and outweigh a rare name of six:
+ * idf is squared, as it is in the vector space model, whose questions and documents both carry it
+ * (Salton and Buckley 1988, "Term-weighting approaches in automatic text retrieval").
+ * docs/quality.md has what that was measured to do. Source: Robertson and Zaragoza, The
+ * Probabilistic Relevance Framework: BM25 and Beyond (2009), equation 3.15; idf as Lucene has it,
+ * which is never negative. Title and heading are weighted as BM25F does, by counting their words
  * STORE_TITLE_WEIGHT times. */
 #include "store/store_internal.h"
 
@@ -30,14 +34,19 @@ static double idf_of(size_t df, const StoreAllowed *allowed) {
     return log(1.0 + ((double)allowed->n_allowed - (double)df + 0.5) / ((double)df + 0.5));
 }
 
+static double weight_of(size_t df, const StoreAllowed *allowed, bool is_part) {
+    double idf = idf_of(df, allowed);
+    return is_part ? idf * idf : idf;
+}
+
 static void add_scores(const StoreList *list, const StoreAllowed *allowed, double weight,
-                       float *scores) {
+                       bool is_part, float *scores) {
     size_t df = count_allowed(list, allowed);
     if (!df) return;
     double n = (double)allowed->n_allowed;
-    double idf = idf_of(df, allowed);
+    weight *= weight_of(df, allowed, is_part);
     float average = (float)MAX((double)allowed->total_words / n, 1.0);
-    float factor = (float)(weight * idf) * (BM25_K1 + 1.0F);
+    float factor = (float)weight * (BM25_K1 + 1.0F);
     float base = BM25_K1 * (1.0F - BM25_B), slope = BM25_K1 * BM25_B / average;
     for (size_t i = 0; i < list->n; i++) {
         uint32_t slot = STORE_ITEM_SLOT(list->items[i]);
@@ -107,6 +116,10 @@ static Status best(const StoreAllowed *allowed, const float *scores, size_t k, A
     return STATUS_OK;
 }
 
+static bool has_parts(const Store *store, const char *language) {
+    return store->tokenizer->has_parts && store->tokenizer->has_parts(language);
+}
+
 Status store_lexical(Store *store, Slice question, const char *language, const StoreScope *scope,
                      size_t k, Arena *arena, StoreHit **ret, size_t *ret_n, Err *err) {
     AUTO_ARENA Arena scratch = ARENA_NULL;
@@ -123,17 +136,19 @@ Status store_lexical(Store *store, Slice question, const char *language, const S
         return no_memory(err);
     }
     if (allowed.n_slots) memset(store->scores, 0, allowed.n_slots * sizeof *store->scores);
+    bool parts = has_parts(store, language);
     for (size_t i = 0; allowed.n_allowed && i < n_terms; i++) {
         StoreList list;
         TRY(store_postings_get(store, terms[i].text, &list, err));
-        add_scores(&list, &allowed, terms[i].weight, store->scores);
+        add_scores(&list, &allowed, terms[i].weight, parts, store->scores);
     }
     return best(&allowed, store->scores, k, arena, ret, ret_n, err);
 }
 
-/* ret_df or ret_idf */
-static Status weigh_terms(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
-                          uint64_t *ret_df, double *ret_idf, Err *err) {
+/* ret_df or ret_weights */
+static Status weigh_terms(Store *store, const Slice *terms, size_t n, bool are_parts,
+                          const StoreScope *scope, uint64_t *ret_df, double *ret_weights,
+                          Err *err) {
     AUTO_SNAPSHOT StoreSnapshot snapshot = { NULL };
     TRY(store_snapshot_begin(store, &snapshot, err));
     TRY(store_table_refresh(store, err));
@@ -148,16 +163,17 @@ static Status weigh_terms(Store *store, const Slice *terms, size_t n, const Stor
             df = count_allowed(&list, &allowed);
         }
         if (ret_df) ret_df[i] = df;
-        if (ret_idf) ret_idf[i] = idf_of(df, &allowed);
+        if (ret_weights) ret_weights[i] = weight_of(df, &allowed, are_parts);
     }
     return STATUS_OK;
 }
 
 Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df, Err *err) {
-    return weigh_terms(store, terms, n, &(StoreScope){ .collection = NULL }, ret_df, NULL, err);
+    return weigh_terms(store, terms, n, false, &(StoreScope){ .collection = NULL }, ret_df, NULL,
+                       err);
 }
 
-Status store_idf(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
-                 double *ret_idf, Err *err) {
-    return weigh_terms(store, terms, n, scope, NULL, ret_idf, err);
+Status store_weights(Store *store, const Slice *terms, size_t n, const char *language,
+                     const StoreScope *scope, double *ret_weights, Err *err) {
+    return weigh_terms(store, terms, n, has_parts(store, language), scope, NULL, ret_weights, err);
 }

@@ -25,10 +25,13 @@ typedef struct StoreTokenizer {
                    Status (*take)(void *context, Slice term, size_t start, size_t end,
                                   bool colocated),
                    void *context);
-    /* "fonte-1": part of the schema; opening for writing with another id rebuilds the lexical index
+    /* "fonte-2": part of the schema; opening for writing with another id rebuilds the lexical index
      * (reading with another id is CONFLICT). Change it with everything that changes terms, versions
      * of stemmers and dictionaries too: deleting a passage gives FTS5 its terms a second time. */
     const char *id;
+    /* Whether terms of this language are overlapping parts of its text (n-grams) instead of words;
+     * NULL = never. */
+    bool (*has_parts)(const char *language);
 } StoreTokenizer;
 
 typedef enum StoreMode { STORE_READ, STORE_WRITE } StoreMode;
@@ -170,10 +173,10 @@ Status store_lexical(Store *store, Slice question, const char *language, const S
  */
 Status store_frequencies(Store *store, const Slice *terms, size_t n, uint64_t *ret_df,
                          Err *err) MUST_CHECK;
-/* What store_lexical weighs each term by: ln(1 + (N - df + 0.5) / (df + 0.5)) over the passages in
- * scope. Not between begin and commit. */
-Status store_idf(Store *store, const Slice *terms, size_t n, const StoreScope *scope,
-                 double *ret_idf, Err *err) MUST_CHECK;
+/* What store_lexical weighs each term by: idf = ln(1 + (N - df + 0.5) / (df + 0.5)) over the
+ * passages in scope, for parts of words its square. Not between begin and commit. */
+Status store_weights(Store *store, const Slice *terms, size_t n, const char *language,
+                     const StoreScope *scope, double *ret_weights, Err *err) MUST_CHECK;
 /* The ids of the passages in scope, ascending, appended: for filtering vectors. STATUS_UNCHANGED,
  * with nothing appended, where the scope holds every passage there is. */
 Status store_scope_ids(Store *store, const StoreScope *scope, StoreIds *ret, Err *err) MUST_CHECK;

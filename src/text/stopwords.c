@@ -5,6 +5,8 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "text/fold.h"
 
 #include <pthread.h>
 
@@ -201,4 +203,44 @@ uint32_t stopword_bit(const char *language) {
     for (unsigned l = 0; l < STOPWORD_LANGUAGES; l++)
         if (strcmp(lists[l].language, language) == 0) return 1u << l;
     return 0;
+}
+
+/* ---- scripts without spaces ---- */
+
+/* Only what is part of no other word, longest first where one begins another. Measured: recall@1 of
+ * xquad-zh 94.2 without and 94.6 with them, of xquad-th 94.9 and 95.1 (BM25 alone). */
+struct AskWords {
+    const char *language;
+    const char *words[24];
+};
+static const AskWords ask_words[] = {
+    { "zh", { "什么时候", "什么", "什麼時候", "什麼", "为什么", "為什麼", "为何",
+              "為何",     "何时", "何時",     "何地", "谁",     "誰",     "哪",
+              "多少",     "如何", "怎么",     "怎麼", "怎样",   "怎樣",   "是否" } },
+    { "ja",
+      { "なぜ", "どこ", "どの", "どれ", "どう", "どちら", "どんな", "いつ", "いくら", "いくつ",
+        "だれ", "何人", "何年", "何", "誰" } },
+    { "th",
+      { "อะไร", "ใคร", "เมื่อใด", "เมื่อไร", "เมื่อไหร่", "ที่ไหน", "ที่ใด", "ไหน", "ใด", "อย่างไร", "ทำไม",
+        "เพราะเหตุใด", "เหตุใด", "เท่าไร", "เท่าไหร่", "เท่าใด", "หรือไม่", "คือ" } },
+};
+
+const AskWords *stopword_ask_words(const char *language) {
+    for (size_t i = 0; i < N_ELEMENTS(ask_words); i++) {
+        if (strcmp(ask_words[i].language, language) == 0) return &ask_words[i];
+    }
+    return NULL;
+}
+
+size_t stopword_ask_at(const AskWords *words, Slice s) {
+    size_t longest = 0;
+    for (size_t i = 0; i < N_ELEMENTS(words->words) && words->words[i]; i++) {
+        const char *word = words->words[i];
+        size_t n = strlen(word);
+        if (n <= longest || n > s.n || memcmp(word, s.p, n) != 0) continue;
+        uint32_t next = 0;
+        bool cut = utf8_decode(slice_skip(s, n), &next) && fold_is_mark(next);
+        if (!cut) longest = n; /* a vowel or tone behind it makes it another word */
+    }
+    return longest;
 }

@@ -11,3 +11,10 @@ const char *stopword_language(unsigned i);
 uint32_t stopword_mask(Slice word);
 /* The bit of a language; 0 where there is no list for it. */
 uint32_t stopword_bit(const char *language);
+
+/* Scripts without spaces have no words to look up: what asks ("what", "when") is found in the text
+ * itself, for it stands in questions only and would be looked for as if it were their topic. Bytes
+ * of the longest such word that s begins with; 0 = none, or no list for the language. */
+typedef struct AskWords AskWords;
+const AskWords *stopword_ask_words(const char *language); /* NULL where there is no list */
+size_t stopword_ask_at(const AskWords *words, Slice s);

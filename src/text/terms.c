@@ -67,6 +67,7 @@ typedef struct Scan {
     int stemmer; /* index, -1: none */
     uint32_t stop_bit;
     bool word_grams; /* give words' trigrams too */
+    const AskWords *ask_words;
     Status (*take)(void *context, const Term *term);
     void *context;
 } Scan;
@@ -124,7 +125,7 @@ static Status give_word_grams(Scan *scan, Slice word, size_t start, size_t end) 
             if (!next) next = n;
             if (chars < 2) continue;
             if (n == word.n) return STATUS_OK; /* it is the word itself */
-            Term term = { { word.p + i, n }, start, end, TERM_GRAM, false };
+            Term term = { { word.p + i, n }, start, end, TERM_GRAM, false, false };
             TRY(scan->take(scan->context, &term));
         }
         i += next;
@@ -133,7 +134,7 @@ static Status give_word_grams(Scan *scan, Slice word, size_t start, size_t end) 
 }
 
 static Status give_word(Scan *scan, const FoldWord *word, size_t start, size_t end, bool number) {
-    Term term = { { word->plain, word->n_plain }, start, end, TERM_WORD, false };
+    Term term = { { word->plain, word->n_plain }, start, end, TERM_WORD, false, false };
     if (!word->n_plain) return STATUS_OK;
     term.is_stop = !number && scan->stop_bit && (stopword_mask(term.text) & scan->stop_bit) != 0;
     if (scan->kinds & TERM_WORD) TRY(scan->take(scan->context, &term));
@@ -210,20 +211,23 @@ static Status scan_word(Scan *scan) {
 
 /* --- scripts without spaces ------------------------------------------------------------------- */
 
-/* An ideograph, or a letter of an alphabet with the marks that belong to it. */
+/* An ideograph with the marks that belong to it, or a letter or mark of an alphabet. */
 typedef struct GramChar {
     char text[GRAM_CHAR_BYTES];
     size_t n, start, end;
+    bool asks; /* of a word that asks */
 } GramChar;
 
-static Status give_gram(Scan *scan, const GramChar *first, size_t n) {
+static Status give_gram(Scan *scan, const GramChar *first, size_t n, bool is_part) {
     char text[GRAM_CHAR_BYTES * 3];
     size_t bytes = 0;
+    bool asks = false;
     for (size_t i = 0; i < n; i++) {
         memcpy(text + bytes, first[i].text, first[i].n);
         bytes += first[i].n;
+        asks = asks || first[i].asks;
     }
-    Term term = { { text, bytes }, first[0].start, first[n - 1].end, TERM_GRAM, false };
+    Term term = { { text, bytes }, first[0].start, first[n - 1].end, TERM_GRAM, asks, is_part };
     return bytes ? scan->take(scan->context, &term) : STATUS_OK;
 }
 
@@ -232,24 +236,33 @@ typedef struct Window {
     GramChar chars[3];
     size_t n, n_given;
     bool ideographs;
+    size_t ask_end; /* of the last word that asks */
 } Window;
 
-/* The last character is complete: Chinese and Japanese give every character and every pair;
- * alphabets (Thai, Lao, Khmer, Burmese) every two and three. */
-static Status window_give(Scan *scan, Window *w) {
+/* The last character is complete, and more follow or not: Chinese and Japanese give every character
+ * and every pair; alphabets (Thai, Lao, Khmer, Burmese) every two and three, of which questions
+ * take the three. Measured on xquad-th with BM25 alone (recall@1, @5, @10): letters with their
+ * marks as one, two and three of them 95.2, 99.3, 99.9; letters and marks apart, three of
+ * them 94.9, 99.7, 99.9, two and three 94.2, 99.4, 99.9. */
+static Status window_give(Scan *scan, Window *w, bool more) {
     size_t shortest = w->ideographs ? 1 : 2;
     if (!(scan->kinds & TERM_GRAM)) return STATUS_OK;
-    for (size_t n = shortest; n <= shortest + 1 && n <= w->n; n++, w->n_given++)
-        TRY(give_gram(scan, &w->chars[w->n - n], n));
+    for (size_t n = shortest; n <= shortest + 1 && n <= w->n; n++, w->n_given++) {
+        bool is_part = !w->ideographs && n == 2 && (w->n > 2 || more);
+        TRY(give_gram(scan, &w->chars[w->n - n], n, is_part));
+    }
     return STATUS_OK;
 }
 
-static void window_push(Window *w, size_t start) {
+static void window_push(Scan *scan, Window *w, size_t start) {
     if (w->n == N_ELEMENTS(w->chars)) {
         memmove(w->chars, w->chars + 1, (w->n - 1) * sizeof *w->chars);
         w->n--;
     }
-    w->chars[w->n++] = (GramChar){ .n = 0, .start = start };
+    if (scan->ask_words && start >= w->ask_end) {
+        w->ask_end = start + stopword_ask_at(scan->ask_words, slice_skip(scan->text, start));
+    }
+    w->chars[w->n++] = (GramChar){ .n = 0, .start = start, .asks = start < w->ask_end };
 }
 
 static void window_extend(Window *w, uint32_t c, size_t end) {
@@ -275,16 +288,16 @@ static Status scan_unspaced(Scan *scan) {
         if (window.n && ideograph != window.ideographs) break;
         window.ideographs = ideograph;
         scan->at += bytes;
-        if (!window.n || !fold_is_mark(c)) {
-            if (window.n) TRY(window_give(scan, &window));
-            window_push(&window, start);
+        if (!window.n || !ideograph || !fold_is_mark(c)) {
+            if (window.n) TRY(window_give(scan, &window, true));
+            window_push(scan, &window, start);
         }
         window_extend(&window, c, scan->at);
     }
-    TRY(window_give(scan, &window));
+    TRY(window_give(scan, &window, false));
     /* a run of one letter is still something to find */
     if (!window.n_given && (scan->kinds & TERM_GRAM))
-        return give_gram(scan, window.chars, window.n);
+        return give_gram(scan, window.chars, window.n, false);
     return STATUS_OK;
 }
 
@@ -296,6 +309,7 @@ Status text_terms_each(TextTerms *terms, Slice text, const char *language, unsig
                   .stemmer = kinds & TERM_STEM ? stemmer_of(terms, language) : -1,
                   .stop_bit = stopword_bit(language),
                   .word_grams = (kinds & TERM_GRAM) && language_is_unspaced(language),
+                  .ask_words = kinds & TERM_GRAM ? stopword_ask_words(language) : NULL,
                   .take = take,
                   .context = context };
     while (scan.at < text.n) {

@@ -2,7 +2,7 @@
 /* Terms: what lexical search, the hashed embedder, and the answerer see of a text. Case and accents
  * folded (utf8proc), elisions split (l'intelligenza -> l, intelligenza), stems by the language
  * (libstemmer), unspaced scripts as characters and pairs (Chinese, Japanese) or pairs and
- * triples of letters with their marks (Thai, Lao, Khmer, Burmese).
+ * triples of letters and marks (Thai, Lao, Khmer, Burmese).
  * Threads: one TextTerms per thread (it holds stemmers and scratch). */
 #include "base/slice.h"
 #include "base/status.h"
@@ -22,7 +22,9 @@ typedef struct Term {
     Slice text;        /* folded UTF-8; valid until the callback returns */
     size_t start, end; /* bytes of the word in the input that it came from */
     TermKind kind;
-    bool is_stop; /* a function word of the language (il, the, ...) */
+    bool is_stop; /* a function word of the language (il, the, ...), or a gram of one that asks */
+    bool is_part; /* a gram that a longer one holds: texts are found by it, questions do better with
+                   * the longer one alone */
 } Term;
 
 /* Call take(context, term) for every term of text in order: for a word first TERM_WORD, then

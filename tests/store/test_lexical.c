@@ -57,6 +57,38 @@ Test(lexical, scores_are_bm25) {
     cr_assert_eq(hits[0].passage, c);
 }
 
+static bool always_parts(const char *language) {
+    return strcmp(language, "en") == 0;
+}
+
+/* Overlapping parts of one phrase are not as much evidence as they are many. */
+Test(lexical, parts_of_words_are_weighed_by_the_square_of_idf) {
+    StoreTokenizer tokenizer = fixture_tokenizer;
+    tokenizer.has_parts = always_parts;
+    StoreOptions options = { .tokenizer = &tokenizer };
+    add("a", "red fish red boat");
+    add("b", "blue fish");
+    add("c", "green tree");
+    Store *other;
+    cr_assert_eq(store_open(fixture_folder, STORE_READ, &options, &other, &err), STATUS_OK, "%s",
+                 err.text);
+    StoreScope scope = { .collection = "default" };
+    const Slice terms[] = { SLICE("red"), SLICE("fish"), SLICE("nowhere") };
+    double idf[3], square[3];
+    cr_assert_eq(store_weights(store, terms, 3, "en", &scope, idf, &err), STATUS_OK);
+    cr_assert_float_eq(idf[0], log(1 + 2.5 / 1.5), 1e-9);
+    cr_assert_float_eq(idf[2], log(1 + 3.5 / 0.5), 1e-9);
+    cr_assert_eq(store_weights(other, terms, 3, "en", &scope, square, &err), STATUS_OK);
+    for (size_t i = 0; i < 3; i++) cr_assert_float_eq(square[i], idf[i] * idf[i], 1e-9);
+    cr_assert_eq(store_weights(other, terms, 3, "it", &scope, square, &err), STATUS_OK);
+    for (size_t i = 0; i < 3; i++) cr_assert_float_eq(square[i], idf[i], 1e-9);
+    StoreHit *words, *parts;
+    cr_assert_eq(find("tree", 10, &words), 1);
+    cr_assert_eq(find_in(other, "tree", &scope, 10, &parts), 1);
+    cr_assert_float_eq(parts[0].score, words[0].score * log(1 + 2.5 / 1.5), 1e-4);
+    store_close(other);
+}
+
 Test(lexical, finds_by_stem_and_prefers_the_exact_form) {
     int64_t one = add("a", "an election now"), many = add("b", "the elections now");
     StoreHit *hits;

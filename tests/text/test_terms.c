@@ -13,12 +13,13 @@ static Status take(void *context, const Term *term) {
     if (taken->buf.n) buf_append_byte(&taken->buf, ' ');
     buf_append_slice(&taken->buf, term->text);
     if (term->is_stop) buf_append_byte(&taken->buf, '!');
+    if (term->is_part) buf_append_byte(&taken->buf, '+');
     if (term->kind == TERM_STEM) buf_append_byte(&taken->buf, '~');
     cr_assert(term->start < term->end && term->end <= taken->text.n);
     return STATUS_OK;
 }
 
-/* want: terms parted by blanks; '!' function word, '~' stem. */
+/* want: terms parted by blanks; '!' function word, '+' part of a longer gram, '~' stem. */
 static void expect_terms(const char *language, unsigned kinds, const char *text, const char *want) {
     TextTerms *terms = text_terms_new();
     Taken taken = { BUF_NULL, slice_of(text) };
@@ -68,10 +69,30 @@ Test(terms, gives_characters_and_pairs_of_chinese_and_japanese) {
     expect_terms("ja", TERM_GRAM, "ｶﾀ", "カ タ カタ");
 }
 
-Test(terms, gives_clusters_of_thai_and_trigrams_of_words_beside_it) {
-    expect_terms("th", TERM_GRAM, "น้ำใจ", "น้ำ ำใ น้ำใ ใจ ำใจ");
+Test(terms, gives_pairs_and_triples_of_thai_and_trigrams_of_words_beside_it) {
+    expect_terms("th", TERM_GRAM, "น้ำใจ", "น้+ ้ำ+ น้ำ ำใ+ ้ำใ ใจ+ ำใจ");
     expect_terms("th", TERM_WORD | TERM_GRAM, "meta AI", "meta met eta ai");
+}
+
+/* A run that is too short for three is found by what it has: by itself, and within longer ones. */
+Test(terms, a_short_run_of_thai_is_no_part_of_anything) {
     expect_terms("th", TERM_GRAM, "ก", "ก");
+    expect_terms("th", TERM_GRAM, "ปู", "ปู");
+    expect_terms("th", TERM_GRAM, "ปู ปูนา", "ปู ปู+ ูน+ ปูน นา+ ูนา");
+}
+
+/* What asks stands in questions, not in what answers them. */
+Test(terms, grams_of_words_that_ask_are_marked) {
+    expect_terms("zh", TERM_GRAM, "首都是什么", "首 都 首都 是 都是 什! 是什! 么! 什么!");
+    expect_terms("ja", TERM_GRAM, "誰か", "誰! か 誰か!");
+    expect_terms("th", TERM_GRAM, "ใครมา", "ใค!+ คร!+ ใคร! รม!+ ครม! มา+ รมา!");
+    expect_terms("", TERM_GRAM, "谁", "谁");
+    expect_terms("ja", TERM_GRAM, "谁", "谁");
+}
+
+/* With a tone mark behind it, it is another word (to desire). */
+Test(terms, what_only_begins_like_a_word_that_asks_is_not) {
+    expect_terms("th", TERM_GRAM, "ใคร่", "ใค+ คร+ ใคร ร่+ คร่");
 }
 
 static Status stop_at_two(void *context, const Term *term) {
