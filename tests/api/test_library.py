@@ -50,12 +50,28 @@ class Library(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             model = os.path.join(folder, "tiny.gguf")
             self.assertEqual(run(fonte, "model", "convert", fixture, model).returncode, 0)
-            r = run(example, model, "llama2", "Who made Llama 2?")
+            r = run(example, model, "llama2", input="Who made Llama 2?\nWhen?\n")
             self.assertEqual((r.returncode, r.stderr), (0, ""))
-            self.assertGreater(len(r.stdout), 10)
-            r = run(example, model, "nope", "Who?")
-            self.assertEqual((r.returncode, r.stdout), (1, ""))
+            one = run(example, model, "llama2", input="Who made Llama 2?\n").stdout
+            self.assertGreater(len(one), 10)
+            self.assertTrue(r.stdout.startswith(one))
+            self.assertGreater(len(r.stdout), len(one) + 10)
+            # the same conversation through the client, whose prompt is computed from the start
+            alone = run(fonte, "model", "generate", model, "--chat", "--template", "llama2",
+                        "--prompt", "Who made Llama 2?", "--tokens", "64")
+            self.assertEqual(alone.stdout + "\n", one)
+            long = run(example, model, "llama2", input="Who?\n" + "a b c " * 300 + "\n")
+            self.assertEqual(long.returncode, 5)
+            self.assertRegex(long.stderr, r"^chat: the prompt has \d+ tokens and 64 .* has 256\n$")
+            r = run(example, model, "nope", input="Who?\n")
+            self.assertEqual(r.returncode, 1)
             self.assertIn("llama2", r.stderr)
+            r = run(example, model, input="Who?\n")
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("choose one of llama2", r.stderr)
+        self.assertEqual(run(example).returncode, 2)
+        with open(os.path.join(ROOT, "docs/examples/chat.c")) as f:
+            self.assertLessEqual(len(f.readlines()), 50)
 
     def test_example_adds_and_answers(self):
         example = os.environ["FONTE_EXAMPLE_ASK"]

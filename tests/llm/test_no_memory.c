@@ -2,7 +2,7 @@
  * k-th run, until a run needs no more of them: each must give NO_MEMORY, change nothing and leak
  * nothing (AddressSanitizer looks). Allocation is intercepted by the linker (--wrap), so
  * Criterion's own is not touched. */
-#include "llm/forward.h"
+#include "llm/generate.h"
 #include "llm/small_vocab.h"
 #include "llm/template.h"
 
@@ -132,7 +132,7 @@ static Status make_context(void *model, Err *err) {
 }
 
 /* Prompts, single tokens, forks and copies of pages: everything that serving does. */
-static void generate(LlmContext *context) {
+static void serve(LlmContext *context) {
     Err err = { 0 };
     LlmSeq seq[3];
     LlmToken tokens[40];
@@ -158,9 +158,65 @@ Test(no_memory, models_and_contexts_report_it_and_a_token_step_needs_none) {
     LlmContext *context = NULL;
     cr_assert_eq(llm_context_new(model, &options, &context, NULL), STATUS_OK);
     unsigned long before = n_calls;
-    generate(context);
+    serve(context);
     cr_assert_eq(n_calls, before, "%lu allocations in token steps", n_calls - before);
     llm_context_free(context);
+    llm_model_close(model);
+    buf_deinit(&model_bytes);
+}
+
+/* With everything that can be asked for. */
+static const SamplerOptions sampling = { .temperature = 1,
+                                         .top_k = 40,
+                                         .top_p = 0.9F,
+                                         .min_p = 0.01F,
+                                         .repetition_penalty = 1.1F,
+                                         .frequency_penalty = 0.1F,
+                                         .presence_penalty = 0.1F,
+                                         .logprobs = true,
+                                         .n_top = 5 };
+typedef struct Writing {
+    LlmContext *context;
+    size_t n_tokens;
+    unsigned long first, last; /* allocations until the first and the last token */
+} Writing;
+
+static bool count_token(void *user, const GenerateToken *token) {
+    Writing *w = user;
+    (void)token;
+    if (w->n_tokens++ == 0) w->first = n_calls;
+    w->last = n_calls;
+    return true;
+}
+
+static Status write_text(void *user, Err *err) {
+    Writing *w = user;
+    LlmSeq seq = 0;
+    static const Slice stops[] = { SLICE("never"), SLICE("t1t1t1") };
+    static const int32_t prompt[] = { 1, 5, 9 };
+    GenerateOptions o = { .sampling = sampling,
+                          .output = { stops, 2, .max_tokens = 100, .ignore_end = true },
+                          .token = count_token,
+                          .user = w };
+    Generated done;
+    w->n_tokens = 0;
+    TRY(llm_seq_new(w->context, &seq, err));
+    Status status = generate(w->context, seq, prompt, N_ELEMENTS(prompt), &o, &done, err);
+    llm_seq_free(w->context, seq);
+    return status;
+}
+
+Test(no_memory, writing_reports_it_and_allocates_nothing_between_tokens) {
+    TinySpec spec = tiny_spec();
+    cr_assert_eq(tiny_build(&spec, &model_bytes, NULL), STATUS_OK);
+    LlmModel *model = NULL;
+    cr_assert_eq(open_model(&model, NULL), STATUS_OK);
+    Writing w = { 0 };
+    cr_assert_eq(llm_context_new(model, &options, &w.context, NULL), STATUS_OK);
+    cr_assert_gt(until_it_succeeds(write_text, &w), 3);
+    cr_assert_eq(w.n_tokens, 100);
+    cr_assert_eq(w.first, w.last, "%lu allocations between tokens", w.last - w.first);
+    llm_context_free(w.context);
     llm_model_close(model);
     buf_deinit(&model_bytes);
 }
