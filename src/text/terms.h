@@ -1,8 +1,8 @@
 #pragma once
 /* Terms: what lexical search, the hashed embedder, and the answerer see of a text. Case and accents
  * folded (utf8proc), elisions split (l'intelligenza -> l, intelligenza), stems by the language
- * (libstemmer), unspaced scripts as characters and pairs (Chinese, Japanese) or pairs and
- * triples of letters and marks (Thai, Lao, Khmer, Burmese).
+ * (libstemmer; for Vietnamese the word with its accents), unspaced scripts as characters and pairs
+ * (Chinese, Japanese) or pairs and triples of letters and marks (Thai, Lao, Khmer, Burmese).
  * Threads: one TextTerms per thread (it holds stemmers and scratch). */
 #include "base/slice.h"
 #include "base/status.h"
@@ -14,7 +14,8 @@ TextTerms *text_terms_free(TextTerms *terms);
 
 typedef enum TermKind {
     TERM_WORD = 1, /* folded, not stemmed */
-    TERM_STEM = 2, /* stem by the language; only where it differs from the word */
+    TERM_STEM =
+        2, /* stem by the language (or accented form); only where it differs from the word */
     TERM_GRAM = 4, /* character n-gram of unspaced script */
 } TermKind;
 

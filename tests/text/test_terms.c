@@ -53,6 +53,12 @@ Test(terms, gives_stems_of_the_language_behind_their_words) {
     expect_terms("en", TERM_WORD | TERM_STEM, "laws laws", "laws law~ laws law~");
 }
 
+Test(terms, vietnamese_words_keep_their_tones_beside_the_plain_form) {
+    expect_terms("vi", TERM_WORD | TERM_STEM, "Má ma, MẠ 5", "ma má~ ma ma mạ~ 5");
+    expect_terms("vi", TERM_WORD | TERM_STEM, "ma\xCC\x81", "ma má~"); /* NFD */
+    expect_terms("vi", TERM_WORD, "Má", "ma");
+}
+
 Test(terms, keeps_numbers_whole_in_any_notation) {
     expect_terms("it", TERM_WORD, "1.128 1,128 1128 3,5 3.5 5G 1.000.000 v1.2.3 10:30 700.",
                  "1128 1128 1128 3.5 3.5 5g 1000000 v1 2.3 10 30 700");
