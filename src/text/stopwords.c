@@ -162,6 +162,14 @@ static const struct {
             "गया हो साथ या" },
 };
 
+static const char accented[] = "ai bao bằng bị bởi các cái cần chỉ cho chưa chúng có của cùng cuộc "
+                               "đã đang đây để đến đều do được "
+                               "dưới gì giữa hay hoặc khác khi không là lại làm lên lúc mà mỗi một "
+                               "nào này nếu nên ngay nhất nhiều "
+                               "như nhưng những ở phải qua ra rằng rất riêng sau sẽ sự ta tại tất "
+                               "thế theo thì thứ trong trước từ "
+                               "từng và vẫn vào vậy về vì với vừa xuống đâu";
+
 typedef struct StopSlot {
     Slice word; /* p NULL: free */
     uint32_t languages;
@@ -177,17 +185,19 @@ static StopSlot *slot_of(Slice word) {
     return &slots[i];
 }
 
-static void build(void) {
-    for (unsigned l = 0; l < STOPWORD_LANGUAGES; l++) {
-        const char *p = lists[l].words;
-        while (*p) {
-            size_t n = strcspn(p, " ");
-            StopSlot *slot = slot_of((Slice){ p, n });
-            slot->word = (Slice){ p, n };
-            slot->languages |= 1u << l;
-            p += n + strspn(p + n, " ");
-        }
+static void add_list(const char *p, uint32_t bit) {
+    while (*p) {
+        size_t n = strcspn(p, " ");
+        StopSlot *slot = slot_of((Slice){ p, n });
+        slot->word = (Slice){ p, n };
+        slot->languages |= bit;
+        p += n + strspn(p + n, " ");
     }
+}
+
+static void build(void) {
+    for (unsigned l = 0; l < STOPWORD_LANGUAGES; l++) add_list(lists[l].words, 1u << l);
+    add_list(accented, STOPWORD_ACCENTED_BIT);
 }
 
 const char *stopword_language(unsigned i) {

@@ -7,8 +7,11 @@
 enum { STOPWORD_LANGUAGES = 14 };
 /* ISO 639-1 code of the i-th language. */
 const char *stopword_language(unsigned i);
-/* Bit i: the folded word (lower case, no accents) is a function word of language i. */
+/* Bit i: the folded word (lower case, no accents) is a function word of language i. Bit
+ * STOPWORD_LANGUAGES: with its accents it is one of Vietnamese, where "của" is a function word and
+ * "cua" a crab. */
 uint32_t stopword_mask(Slice word);
+#define STOPWORD_ACCENTED_BIT ((uint32_t)1 << STOPWORD_LANGUAGES)
 /* The bit of a language; 0 where there is no list for it. */
 uint32_t stopword_bit(const char *language);
 

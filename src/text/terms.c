@@ -144,13 +144,14 @@ static bool accents_tell(const char *language) {
 static Status give_word(Scan *scan, const FoldWord *word, size_t start, size_t end, bool number) {
     Term term = { { word->plain, word->n_plain }, start, end, TERM_WORD, false, false };
     if (!word->n_plain) return STATUS_OK;
-    term.is_stop = !number && scan->stop_bit && (stopword_mask(term.text) & scan->stop_bit) != 0;
+    Slice lower = { word->lower, word->n_lower };
+    Slice looked_up = scan->accents_tell ? lower : term.text;
+    term.is_stop = !number && scan->stop_bit && (stopword_mask(looked_up) & scan->stop_bit) != 0;
     if (scan->kinds & TERM_WORD) TRY(scan->take(scan->context, &term));
     if (scan->word_grams) return give_word_grams(scan, term.text, start, end);
     if (!(scan->kinds & TERM_STEM) || number) return STATUS_OK;
     if (scan->stemmer < 0 && !scan->accents_tell) return STATUS_OK;
     char buffer[FOLD_BYTES + 8];
-    Slice lower = { word->lower, word->n_lower };
     Slice stem = scan->accents_tell ? lower : stem_of(scan, lower, buffer);
     if (!stem.n || slice_equal(stem, term.text)) return STATUS_OK;
     term.text = stem;
@@ -317,9 +318,10 @@ Status text_terms_each(TextTerms *terms, Slice text, const char *language, unsig
                   .text = text,
                   .kinds = kinds,
                   .stemmer = kinds & TERM_STEM ? stemmer_of(terms, language) : -1,
-                  .stop_bit = stopword_bit(language),
+                  .stop_bit =
+                      accents_tell(language) ? STOPWORD_ACCENTED_BIT : stopword_bit(language),
                   .word_grams = (kinds & TERM_GRAM) && language_is_unspaced(language),
-                  .accents_tell = (kinds & TERM_STEM) && accents_tell(language),
+                  .accents_tell = accents_tell(language),
                   .ask_words = kinds & TERM_GRAM ? stopword_ask_words(language) : NULL,
                   .take = take,
                   .context = context };

@@ -57,6 +57,8 @@ Test(terms, vietnamese_words_keep_their_tones_beside_the_plain_form) {
     expect_terms("vi", TERM_WORD | TERM_STEM, "Má ma, MẠ 5", "ma má~ ma ma mạ~ 5");
     expect_terms("vi", TERM_WORD | TERM_STEM, "ma\xCC\x81", "ma má~"); /* NFD */
     expect_terms("vi", TERM_WORD, "Má", "ma");
+    /* and the crab is not taken for the word that means "of" */
+    expect_terms("vi", TERM_WORD | TERM_STEM, "cua của", "cua cua! của!~");
 }
 
 Test(terms, keeps_numbers_whole_in_any_notation) {
