@@ -6,8 +6,8 @@
 
 typedef float32x4_t Vec;
 /* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators, a group of weights 8 more, of the 32
- * registers. */
-enum { VEC_LANES = 4, VEC_TILE_TOKENS = 4 };
+ * registers; and rows of a tile of attention, with four keys each. */
+enum { VEC_LANES = 4, VEC_TILE_TOKENS = 4, VEC_TILE_ROWS = 4 };
 #define VEC_NAME(name) name##_neon
 
 static inline Vec vec_zero(void) {

@@ -44,7 +44,7 @@ ALWAYS_INLINE Vec load_number(const uint8_t *row, size_t i, bool is_half) {
 ALWAYS_INLINE void tile_scores(const AttentionState *s, const AttentionPage *page, size_t n,
                                size_t first, size_t n_rows, bool is_half) {
     for (size_t p = 0; p < n; p += ATTENTION_KEYS) {
-        Vec acc[VEC_TILE_TOKENS][ATTENTION_KEYS];
+        Vec acc[VEC_TILE_ROWS][ATTENTION_KEYS];
         const uint8_t *k[ATTENTION_KEYS];
         for (size_t j = 0; j < ATTENTION_KEYS; j++) {
             k[j] = page->keys + MIN(p + j, n - 1) * page->key_stride;
@@ -100,7 +100,7 @@ static inline float page_softmax(const AttentionState *s, size_t n, size_t row) 
 ALWAYS_INLINE void tile_columns(const AttentionState *s, const AttentionPage *page, const size_t *n,
                                 size_t first, size_t n_rows, const float *keep, size_t i,
                                 size_t n_vecs, bool is_half) {
-    Vec acc[VEC_TILE_TOKENS][4 * GROUP_VECS];
+    Vec acc[VEC_TILE_ROWS][4 * GROUP_VECS];
     const float *w = s->weights + first * KERNELS_PAGE_TOKENS;
     float *sums = s->sums + first * s->value_pad + i;
     for (size_t r = 0; r < n_rows; r++) {
@@ -136,7 +136,7 @@ ALWAYS_INLINE void tile_columns(const AttentionState *s, const AttentionPage *pa
 /* One page for n_rows rows, of which row r sees n[r] > 0 positions, in ascending order. */
 ALWAYS_INLINE void tile_page(const AttentionState *s, const AttentionPage *page, const size_t *n,
                              size_t first, size_t n_rows, bool is_half) {
-    float keep[VEC_TILE_TOKENS];
+    float keep[VEC_TILE_ROWS];
     tile_scores(s, page, n[n_rows - 1], first, n_rows, is_half);
     for (size_t r = 0; r < n_rows; r++) keep[r] = page_softmax(s, n[r], first + r);
     size_t i = 0;
@@ -157,11 +157,11 @@ static inline size_t row_positions(const AttentionState *s, const AttentionPage 
 
 ALWAYS_INLINE void page_rows(const AttentionState *s, const AttentionPage *page, bool is_half) {
     for (size_t first = 0; first < s->n_rows;) {
-        size_t n[VEC_TILE_TOKENS], here = MIN(s->n_rows - first, (size_t)VEC_TILE_TOKENS);
+        size_t n[VEC_TILE_ROWS], here = MIN(s->n_rows - first, (size_t)VEC_TILE_ROWS);
         for (size_t r = 0; r < here; r++) n[r] = row_positions(s, page, first + r);
-        if (here == VEC_TILE_TOKENS && n[0] > 0) {
-            tile_page(s, page, n, first, VEC_TILE_TOKENS, is_half);
-            first += VEC_TILE_TOKENS;
+        if (here == VEC_TILE_ROWS && n[0] > 0) {
+            tile_page(s, page, n, first, VEC_TILE_ROWS, is_half);
+            first += VEC_TILE_ROWS;
         } else {
             if (n[0] > 0) tile_page(s, page, n, first, 1, is_half);
             first++;

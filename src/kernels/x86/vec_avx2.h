@@ -5,8 +5,9 @@
 #include <string.h>
 
 typedef __m256 Vec;
-/* Tokens of a tile: 4 rows x 2 tokens are 8 accumulators of the 16 registers. */
-enum { VEC_LANES = 8, VEC_TILE_TOKENS = 2 };
+/* Tokens of a tile: 4 rows x 2 tokens are 8 accumulators of the 16 registers; and rows of a tile of
+ * attention, with four keys each. */
+enum { VEC_LANES = 8, VEC_TILE_TOKENS = 2, VEC_TILE_ROWS = 2 };
 #define VEC_NAME(name) name##_avx2
 
 static inline Vec vec_zero(void) {
