@@ -214,10 +214,10 @@ typedef struct FonteLlmPerplexity {
     double nll;        /* that mean, natural logarithm */
     double error;      /* standard error of nll */
 } FonteLlmPerplexity;
-/* How well ids are foreseen, in windows as long as the context that begin with the token that
- * begins a text (where the model has one); of the first window all counts, of those after it
- * the second half, so that its tokens have half a context before them. progress: tokens done and
- * all; false stops; may be NULL. */
+/* How well ids are foreseen, each once, in windows as long as the context that begin with the token
+ * that begins a text (where the model's file asks for it). A window begins in the middle of the one
+ * before, so that what it counts has half a context before it; in the first all counts. progress:
+ * tokens done and all; false stops; may be NULL. */
 FONTE_API FonteStatus fonte_llm_perplexity(FonteLlm *llm, const int32_t *ids, size_t n,
                                            FonteModelProgress progress, void *context,
                                            FonteLlmPerplexity *ret, FonteError *error);

@@ -299,7 +299,8 @@ static double negative_log_probability(const float *logits, size_t n, int32_t id
 /* ids[begin, end) as one window, of which those from `counted` on count. */
 static Status measure_window(Measure *m, size_t begin, size_t end, size_t counted, Err *err) {
     FonteLlm *llm = m->llm;
-    int32_t bos = vocab_bos(llm->model->vocab), row[FONTE_LLM_MAX_ROWS];
+    const Vocab *vocab = llm->model->vocab;
+    int32_t row[FONTE_LLM_MAX_ROWS], bos = vocab_adds_bos(vocab) ? vocab_bos(vocab) : VOCAB_NO_ID;
     size_t shift = bos != VOCAB_NO_ID, n = end - begin + shift - 1;
     TRY(start_over(llm, err));
     for (size_t at = 0; at < n; at += FONTE_LLM_MAX_ROWS) {
@@ -324,12 +325,14 @@ static Status measure_window(Measure *m, size_t begin, size_t end, size_t counte
     return STATUS_OK;
 }
 
+/* Each token counts once: a window goes on where the one before ended, with what lies between its
+ * beginning and that as context. */
 static Status measure_all(Measure *m, Err *err) {
-    size_t window = llm_context_length(m->llm->context) - 1, half = window / 2;
-    if (m->n <= window) return measure_window(m, 0, m->n, 0, err);
-    for (size_t begin = 0; begin + half < m->n; begin += half) {
-        TRY(measure_window(m, begin, MIN(begin + window, m->n), begin ? begin + half : 0, err));
-        if (begin + window >= m->n) break;
+    size_t window = llm_context_length(m->llm->context) - 1, step = window / 2;
+    for (size_t begin = 0, done = 0; done < m->n; begin += step) {
+        size_t end = MIN(begin + window, m->n);
+        TRY(measure_window(m, begin, end, done, err));
+        done = end;
     }
     return STATUS_OK;
 }

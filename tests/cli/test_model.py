@@ -128,6 +128,40 @@ class Model(unittest.TestCase):
                              "--cpu-mask", "ref")[1])
         self.assertLess(abs(ref["perplexity"] / known["perplexity"] - 1), 1e-3)
 
+    def nll(self, ids, begin, end, counted):
+        """Of ids[counted:end], after BOS and ids[begin:]; from the logits command."""
+        out = os.path.join(self.folder.name, "rows")
+        tokens = " ".join(map(str, [1] + ids[begin:end - 1]))
+        self.assertEqual(run("logits", self.model, "--tokens", tokens, "--out", out)[0], 0)
+        with open(out, "rb") as f:
+            rows = [struct.unpack("<1024f", f.read(4096)) for _ in range(begin, end)]
+        for i in range(max(begin, counted), end):
+            row = rows[i - begin]
+            yield math.log(math.fsum(math.exp(x - max(row)) for x in row)) + max(row) - row[ids[i]]
+
+    def test_perplexity_is_that_of_the_logits(self):
+        text = os.path.join(self.folder.name, "text")
+        with open(text, "w") as f:
+            f.write("The Commission said that the AI Act applies to Llama 2, which Meta released on 18 "
+                    "July 2023. Nobody knew why the court had asked for more time.")
+        ids = json.loads(run("tokenize", self.model, "--file", text, "--json")[1])["ids"]
+        self.assertGreater(len(ids), 40)
+        # one window; windows of 15 and BOS that move by 7, in which the second half counts
+        windows = {256: [(0, len(ids), 0)], 16: [(0, 15, 0)]}
+        begin = 0
+        while windows[16][-1][1] < len(ids):
+            begin += 7
+            windows[16].append((begin, min(begin + 15, len(ids)), windows[16][-1][1]))
+        for context, spans in windows.items():
+            r = json.loads(run("perplexity", self.model, text, "--context", context, "--json")[1])
+            values = [x for span in spans for x in self.nll(ids, *span)]
+            mean = math.fsum(values) / len(values)
+            self.assertEqual((r["tokens"], len(values)), (len(ids), len(ids)))
+            self.assertAlmostEqual(r["nll"], mean, delta=1e-5)
+            self.assertAlmostEqual(r["perplexity"], math.exp(mean), delta=1e-4 * math.exp(mean))
+            error = math.sqrt(sum((x - mean) ** 2 for x in values) / len(values) / (len(values) - 1))
+            self.assertAlmostEqual(r["error"], error, delta=1e-5)
+
     def test_quantised_it_still_writes(self):
         for type in ("Q8_0", "Q4_0", "Q4_K_M"):
             path = os.path.join(self.folder.name, type)
