@@ -134,15 +134,16 @@ typedef struct KernelTable {
 
 /* Sets of kernels; a mask is an OR of them. */
 typedef enum KernelsSet {
-    KERNELS_REF = 1 << 0,     /* every machine */
-    KERNELS_AVX2 = 1 << 1,    /* x86-64 with AVX2, FMA, F16C */
-    KERNELS_AVX512 = 1 << 2,  /* x86-64 with AVX-512 F, BW, DQ, VL */
-    KERNELS_NEON = 1 << 3,    /* AArch64 */
-    KERNELS_AMX = 1 << 4,     /* x86-64 with AMX tiles of int8 and bf16 */
-    KERNELS_VNNI = 1 << 5,    /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
-    KERNELS_DOTPROD = 1 << 6, /* AArch64 with dot product: int8 products alone */
+    KERNELS_REF = 1 << 0,      /* every machine */
+    KERNELS_AVX2 = 1 << 1,     /* x86-64 with AVX2, FMA, F16C */
+    KERNELS_AVX512 = 1 << 2,   /* x86-64 with AVX-512 F, BW, DQ, VL */
+    KERNELS_NEON = 1 << 3,     /* AArch64 */
+    KERNELS_AMX = 1 << 4,      /* x86-64 with AMX tiles of int8 and bf16 */
+    KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
+    KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
+    KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */
 } KernelsSet;
-enum { KERNELS_ALL = 0x7F };
+enum { KERNELS_ALL = 0xFF };
 
 /* "ref", "avx2", ...; NULL for what is no single set. */
 const char *kernels_set_name(KernelsSet set);

@@ -17,10 +17,12 @@ static const SetRow sets[] = {
 #ifdef KERNELS_HAVE_X86
     { KERNELS_AVX2, "avx2", kernels_fill_avx2 },
     { KERNELS_AVX512, "avx512", kernels_fill_avx512 },
+    { KERNELS_BF16_SET, "bf16", kernels_fill_bf16 },
     { KERNELS_VNNI, "vnni", kernels_fill_vnni },
 #else
     { KERNELS_AVX2, "avx2", NULL },
     { KERNELS_AVX512, "avx512", NULL },
+    { KERNELS_BF16_SET, "bf16", NULL },
     { KERNELS_VNNI, "vnni", NULL },
 #endif
 #ifdef KERNELS_HAVE_ARM
@@ -66,10 +68,10 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
             known = true;
         }
         if (!known) {
-            return err_set_param(
-                err, STATUS_USAGE, "cpu-mask",
-                "\"%.*s\" is no set of kernels (ref, avx2, avx512, vnni, neon, dotprod, amx, all)",
-                SLICE_ARGS(word));
+            return err_set_param(err, STATUS_USAGE, "cpu-mask",
+                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, bf16, vnni, "
+                                 "neon, dotprod, amx, all)",
+                                 SLICE_ARGS(word));
         }
         p += word.n;
         if (*p == 0) break;

@@ -208,7 +208,7 @@ static void check_pack_length(KernelsArithmetic a, size_t n, int exponent) {
         float max = 0;
         for (size_t i = block; i < end; i++) max = fmaxf(max, fabsf(x.y[i]));
         for (size_t i = block; i < end; i++) {
-            double limit = a == KERNELS_BF16 ? fabs((double)x.y[i]) / 256
+            double limit = a == KERNELS_BF16 ? fabs((double)x.y[i]) / 256 + 0x1p-133
                                              : (double)max * (0.5001 / 127) + 0x1p-120;
             good &= fabs((double)got.y[i] - x.y[i]) <= limit;
         }

@@ -1,0 +1,166 @@
+/* The set for AVX-512 BF16: products of BF16 weights by VDPBF16PS. Everything else is left to the
+ * sets before it. Built with this set's flags; nothing in it may run before kernels_cpu_sets has
+ * said that the machine has them.
+ *
+ * An output is a vector of 16 partial sums of pairs, which takes the inputs in order, 32 at a time,
+ * and one fixed tree that adds the lanes; tiles only decide how many such sums run side by side.
+ * The instruction takes numbers below 2^-126 for zero. Weights are used as they stand. Tokens are
+ * taken in blocks whose inputs stay in L2 while all rows pass by. */
+#include "kernels/kernels_internal.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+enum { GROUP = 32, TILE_ROWS = 4, TILE_TOKENS = 5, L2_INPUT_BYTES = 384 << 10 };
+
+/* As a statement, because GCC copies the accumulators of the intrinsic. */
+#define DOT(sums, a, b) __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b))
+
+typedef struct Tile {
+    const uint16_t *w[TILE_ROWS];
+    const uint16_t *x[TILE_TOKENS]; /* packed: zeros follow the last input */
+    size_t n;
+} Tile;
+
+/* Four sums at once: lanes i and i + 8, then i + 4, i + 2, i + 1. */
+ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
+    __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
+                              _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
+    __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
+                              _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
+    __m512 s =
+        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
+    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
+    return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
+}
+
+ALWAYS_INLINE void tile_sums(const Tile *tile, size_t n_tokens, __m128 ret[TILE_TOKENS]) {
+    __m512 sums[TILE_TOKENS][TILE_ROWS];
+    UNROLL for (size_t t = 0; t < n_tokens; t++) {
+        UNROLL for (size_t r = 0; r < TILE_ROWS; r++) sums[t][r] = _mm512_setzero_ps();
+    }
+    for (size_t i = 0; i < tile->n; i += GROUP) {
+        size_t left = tile->n - i;
+        __mmask32 mask = left < GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
+        __m512i weights[TILE_ROWS];
+        UNROLL for (size_t r = 0; r < TILE_ROWS; r++) {
+            weights[r] = _mm512_maskz_loadu_epi16(mask, tile->w[r] + i);
+        }
+        UNROLL for (size_t t = 0; t < n_tokens; t++) {
+            __m512i inputs = _mm512_load_si512(tile->x[t] + i);
+            UNROLL for (size_t r = 0; r < TILE_ROWS; r++) DOT(sums[t][r], weights[r], inputs);
+        }
+    }
+    UNROLL for (size_t t = 0; t < n_tokens; t++) ret[t] = fold_four(sums[t]);
+}
+
+typedef void TileSums(const Tile *tile, __m128 ret[TILE_TOKENS]);
+#define DEFINE_TILE(n)                                                                             \
+    static                                                                                         \
+        __attribute__((noinline)) void tile_sums_##n(const Tile *tile, __m128 ret[TILE_TOKENS]) {  \
+        tile_sums(tile, n, ret);                                                                   \
+    }
+DEFINE_TILE(1)
+DEFINE_TILE(2)
+DEFINE_TILE(3)
+DEFINE_TILE(4)
+DEFINE_TILE(5)
+static TileSums *const tiles[TILE_TOKENS] = { tile_sums_1, tile_sums_2, tile_sums_3, tile_sums_4,
+                                              tile_sums_5 };
+
+/* Up to four rows times n_tokens tokens. Past the last row, that one again. */
+static void multiply_tile(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t token,
+                          size_t n_tokens) {
+    Tile tile = { .n = job->n };
+    __m128 sums[TILE_TOKENS];
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        const char *w = (const char *)job->w + (row + MIN(r, n_rows - 1)) * job->row_bytes;
+        tile.w[r] = (const uint16_t *)(const void *)w;
+    }
+    for (size_t t = 0; t < n_tokens; t++) {
+        const char *x = (const char *)job->x + (token + t) * job->x_stride;
+        tile.x[t] = (const uint16_t *)(const void *)x;
+    }
+    tiles[n_tokens - 1](&tile, sums);
+    __mmask8 mask = (__mmask8)((1U << n_rows) - 1);
+    for (size_t t = 0; t < n_tokens; t++) {
+        float *y = job->y + (token + t) * job->y_stride + row;
+        if (job->accumulate) sums[t] = _mm_add_ps(_mm_maskz_loadu_ps(mask, y), sums[t]);
+        _mm_mask_storeu_ps(y, mask, sums[t]);
+    }
+}
+
+static void matmul_bf16_bf16(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
+                             float *scratch) {
+    size_t fits = MAX(L2_INPUT_BYTES / MAX(job->x_stride, (size_t)1), (size_t)TILE_TOKENS);
+    (void)scratch;
+    for (size_t begin = 0, n; begin < job->n_tokens; begin += n) {
+        n = MIN(fits, job->n_tokens - begin);
+        size_t n_tiles = (n + TILE_TOKENS - 1) / TILE_TOKENS;
+        for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
+            size_t n_rows = MIN(row_end - row, (size_t)TILE_ROWS), token = begin;
+            for (size_t i = 0; i < n_tiles; i++) { /* of nearly the same size */
+                size_t here = (begin + n - token + n_tiles - i - 1) / (n_tiles - i);
+                multiply_tile(job, row, n_rows, token, here);
+                token += here;
+            }
+        }
+    }
+}
+
+/* ---- inputs -----------------------------------------------------------------------------------
+ */
+
+/* To nearest, ties to even; by integers, as the instruction would lose the smallest. */
+static void pack_bf16_bf16(const float *x, size_t n, void *y) {
+    uint16_t *to = y;
+    for (size_t i = 0; i < n; i += 16) {
+        size_t left = n - i;
+        __mmask16 mask = (__mmask16)(left < 16 ? (1U << left) - 1 : 0xFFFF);
+        __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        __m512i bits = _mm512_castps_si512(v);
+        __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
+        __m512i rounded = _mm512_add_epi32(bits, half);
+        __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+        __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+        rounded = _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16);
+        _mm256_storeu_si256((void *)(to + i), _mm512_cvtepi32_epi16(rounded));
+    }
+    size_t end = (n + GROUP - 1) / GROUP * GROUP;
+    for (size_t i = (n + 15) / 16 * 16; i < end; i++) to[i] = 0;
+}
+
+static void unpack_bf16_bf16(const void *packed, size_t n, float *x) {
+    const uint16_t *from = packed;
+    for (size_t i = 0; i < n; i++) x[i] = gguf_bf16_to_f32(from[i]);
+}
+
+/* ---- the peak ---------------------------------------------------------------------------------
+ */
+
+static double peak_bf16_bf16(size_t n_rounds) {
+    enum { CHAINS = 12, STEPS = 16 };
+    __m512 sums[CHAINS], one = _mm512_castsi512_ps(_mm512_set1_epi16(0x3F80));
+    UNROLL for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm512_setzero_ps();
+    for (size_t n = 0; n < n_rounds; n++) {
+        for (size_t k = 0; k < STEPS; k++) {
+            UNROLL for (size_t i = 0; i < CHAINS;
+                        i++) __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sums[i]) : "v"(one));
+        }
+    }
+    return (double)n_rounds * STEPS * CHAINS * 32 * 2;
+}
+
+void kernels_fill_bf16(KernelTable *table) {
+    table->name = "bf16";
+    table->matmul[GGUF_TYPE_BF16] = matmul_bf16_bf16;
+    table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;
+    table->pack[KERNELS_BF16] = pack_bf16_bf16;
+    table->unpack[KERNELS_BF16] = unpack_bf16_bf16;
+    table->peak[KERNELS_BF16] = peak_bf16_bf16;
+}
