@@ -265,6 +265,11 @@ static void check_fixture(const char *path) {
     enum { N = 100 };
     static int32_t wanted[N_ELEMENTS(prompts)][N];
     LlmModel *model = open_model(NULL, path);
+    /* a set that rounds its inputs may take the other of two that are nearly as likely */
+    if (tolerance_of(model) > TOLERANCE_MODEL) {
+        llm_model_close(model);
+        return;
+    }
     LlmContext *context = context_new(model, 2);
     for (size_t i = 0; i < N_ELEMENTS(prompts); i++) {
         int32_t got[N];
