@@ -203,7 +203,7 @@ static Status check_pending(Writing *w, bool at_end, Err *err) {
         TRY(check(w, (Slice){ all.p + done, end - done }, err));
         done = end;
     }
-    memmove(w->pending.p, w->pending.p + done, w->pending.n - done);
+    if (done) memmove(w->pending.p, w->pending.p + done, w->pending.n - done);
     w->pending.n -= done;
     return STATUS_OK;
 }
