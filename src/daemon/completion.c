@@ -236,15 +236,38 @@ static Status parse_stream(const Json *object, Completion *c, Err *err) {
     return field_bool(options, "include_usage", &c->include_usage, err);
 }
 
+/* ---- what may be written ---- */
+
+/* {"type":"json_schema","json_schema":{"name":...,"schema":{...},"strict":true}}: the text conforms
+ * whether or not it says strict. */
+static Status parse_schema(const Json *format, Completion *c, Err *err) {
+    static const char *const names[] = { "name", "description", "schema", "strict", NULL };
+    const Json *about = get(format, "json_schema");
+    const Json *schema = about && about->type == JSON_OBJECT ? get(about, "schema") : NULL;
+    if (!schema) {
+        return wrong("response_format", "json_schema with a schema", err);
+    }
+    TRY(field_check_names(about, names, err));
+    return grammar_new(schema, "response_format.json_schema.schema", &c->grammar, err);
+}
+
+static Status parse_format(const Json *object, Completion *c, Err *err) {
+    static const char *const names[] = { "type", "json_schema", NULL };
+    const Json *format = get(object, "response_format");
+    if (!format) return STATUS_OK;
+    const Json *type = format->type == JSON_OBJECT ? json_get(format, "type") : NULL;
+    Slice name = type && type->type == JSON_STRING ? type->string : SLICE_NULL;
+    if (type) TRY(field_check_names(format, names, err));
+    if (slice_equal(name, SLICE("text"))) return STATUS_OK;
+    if (slice_equal(name, SLICE("json_object"))) {
+        return grammar_new(NULL, "response_format", &c->grammar, err);
+    }
+    if (slice_equal(name, SLICE("json_schema"))) return parse_schema(format, c, err);
+    return wrong("response_format", "an object of type text, json_object or json_schema", err);
+}
+
 /* What would change the answer if it were left out is refused. */
 static Status refuse(const Json *object, Err *err) {
-    const Json *format = get(object, "response_format");
-    const Json *type = format && format->type == JSON_OBJECT ? json_get(format, "type") : NULL;
-    if (format &&
-        !(type && type->type == JSON_STRING && slice_equal(type->string, SLICE("text")))) {
-        return err_set_param(err, STATUS_UNSUPPORTED, "response_format",
-                             "response_format: only the type text is known");
-    }
     bool echo = false;
     size_t best_of = 1;
     TRY(field_bool(object, "echo", &echo, err));
@@ -273,5 +296,10 @@ Status completion_parse(const Json *object, bool is_chat, size_t max_tokens, uin
     TRY(parse_stops(object, ret, err));
     TRY(parse_length(object, max_tokens, ret, err));
     TRY(field_count(object, "n", 1, COMPLETION_MAX_CHOICES, &ret->n_choices, err));
-    return parse_stream(object, ret, err);
+    TRY(parse_stream(object, ret, err));
+    return is_chat ? parse_format(object, ret, err) : STATUS_OK;
+}
+
+void completion_deinit(Completion *c) {
+    if (c) c->grammar = grammar_free(c->grammar);
 }

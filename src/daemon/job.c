@@ -1,6 +1,7 @@
 /* The way of a job: job_new -> job_submit -> pool (daemon_pool_run) -> [writer] -> job_complete ->
  * loop (daemon_finish_jobs) -> reply -> job_free. Wake-ups of the loop coalesce, so it empties the
  * list of finished jobs each time. */
+#include "daemon/completion.h"
 #include "daemon/daemon_internal.h"
 
 #include "base/clock.h"
@@ -56,6 +57,7 @@ Job *job_free(Job *job) {
     index_prepared_free(job->prepared);
     index_added_free(job->added);
     http_stream_unref(job->stream);
+    completion_deinit(job->completion);
     access_unref(job->access);
     served_unref(job->served);
     http_peer_deinit(&job->peer);

@@ -22,6 +22,7 @@ typedef struct Writing {
     const Vocab *vocab;
     CompletionHead head;
     EngineStream *streams[COMPLETION_MAX_CHOICES];
+    GrammarState *grammars[COMPLETION_MAX_CHOICES]; /* where the text has to conform */
     CompletionUsage usage;
 } Writing;
 
@@ -80,6 +81,24 @@ static Status make_prompt(const Job *job, const Completion *c, TokenList *ret, E
     return status;
 }
 
+static void allow_cb(void *grammar, SamplerMask *mask) {
+    grammar_allow(grammar, mask);
+}
+
+static void accept_cb(void *grammar, int32_t id) {
+    grammar_accept(grammar, id);
+}
+
+static Status constrain(Writing *w, size_t i, EngineJob *request, EngineConstraint *constraint,
+                        Err *err) {
+    if (!w->completion->grammar) return STATUS_OK;
+    TRY(grammar_state_new(w->completion->grammar, served_grammar_table(w->job->served),
+                          request->end, &w->grammars[i], err));
+    *constraint = (EngineConstraint){ allow_cb, accept_cb, w->grammars[i] };
+    request->constraint = constraint;
+    return STATUS_OK;
+}
+
 static Status submit(Writing *w, const TokenList *prompt, Err *err) {
     const Completion *c = w->completion;
     const Job *job = w->job;
@@ -97,6 +116,8 @@ static Status submit(Writing *w, const TokenList *prompt, Err *err) {
                               .owner = job->peer.uid,
                               .space = (uint64_t)job->peer.uid << 32 };
         request.sampling.seed += i;
+        EngineConstraint constraint;
+        TRY(constrain(w, i, &request, &constraint, err));
         TRY(engine_submit(served_engine(job->served), &request, &w->streams[i], err));
     }
     return STATUS_OK;
@@ -242,7 +263,10 @@ static Status completion_work(Job *job, Err *err) {
     if (job->collection) return answer_from_documents(&w, err);
     w.vocab = served_model(job->served)->vocab;
     Status status = write_all(&w, err);
-    for (size_t i = 0; i < c->n_choices; i++) engine_stream_free(w.streams[i]);
+    for (size_t i = 0; i < c->n_choices; i++) {
+        engine_stream_free(w.streams[i]);
+        grammar_state_free(w.grammars[i]);
+    }
     return status;
 }
 
@@ -255,6 +279,11 @@ static Status choose_documents(Job *job, const Completion *c, Err *err) {
     if (!c->is_chat || c->messages[c->n_messages - 1].role != CHAT_USER) {
         return err_set_param(err, STATUS_INVALID, "messages",
                              "the last message must be the user's question");
+    }
+    if (c->grammar) {
+        return err_set_param(err, STATUS_INVALID, "response_format",
+                             "response_format: answers from the documents are text; the model "
+                             "alone writes JSON");
     }
     Slice question = c->messages[c->n_messages - 1].text;
     if (question.n > job->daemon->config->question_bytes) {
@@ -280,8 +309,8 @@ static Status parse(Job *job, bool is_chat, Err *err) {
     Completion *c = arena_alloc(&job->arena, 1, sizeof *c);
     if (!c) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     const Config *config = job->daemon->config;
-    TRY(completion_parse(object, is_chat, config->answer_tokens, seed, &job->arena, c, err));
     job->completion = c;
+    TRY(completion_parse(object, is_chat, config->answer_tokens, seed, &job->arena, c, err));
     job->daemon_answer_tokens = config->answer_tokens;
     bool documents =
         strncmp(c->model, "fonte", 5) == 0 && (c->model[5] == '\0' || c->model[5] == ':');

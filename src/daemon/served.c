@@ -16,6 +16,7 @@ struct Served {
     TemplateKind template_kind;
     Generator generator;
     CitationTable *citations;
+    GrammarTable *grammar_table;
 };
 
 static void set_name(Served *s, const Config *config) {
@@ -88,7 +89,8 @@ static Status fill(Served *s, const Config *config, Err *err) {
                               .n_drafted = config->n_drafted };
     TRY(engine_new(s->model, &options, &s->engine, err));
     generator_engine_init(&s->generator, s->engine, s->template_kind, s->name);
-    return citation_table_new(s->model->vocab, &s->citations, err);
+    TRY(citation_table_new(s->model->vocab, &s->citations, err));
+    return grammar_table_new(s->model->vocab, &s->grammar_table, err);
 }
 
 Status served_open(const Config *config, Served **ret, Err *err) {
@@ -119,6 +121,7 @@ Served *served_unref(Served *s) {
     if (!s || atomic_fetch_sub(&s->n_refs, 1) > 1) return NULL;
     engine_free(s->engine);
     citation_table_free(s->citations);
+    grammar_table_free(s->grammar_table);
     llm_model_close(s->model);
     free(s);
     return NULL;
@@ -141,6 +144,9 @@ const Generator *served_generator(const Served *s) {
 }
 const CitationTable *served_citations(const Served *s) {
     return s->citations;
+}
+const GrammarTable *served_grammar_table(const Served *s) {
+    return s->grammar_table;
 }
 TemplateKind served_template(const Served *s) {
     return s->template_kind;

@@ -6,6 +6,7 @@
 #include "answer/generator_engine.h"
 #include "daemon/config.h"
 #include "engine/engine.h"
+#include "llm/grammar.h"
 #include "llm/template.h"
 
 typedef struct Served Served;
@@ -25,6 +26,8 @@ Engine *served_engine(const Served *served);
 /* What writes grounded answers, and the table of its citation markers. */
 const Generator *served_generator(const Served *served);
 const CitationTable *served_citations(const Served *served);
+/* The vocabulary as what keeps a text to a schema wants it. */
+const GrammarTable *served_grammar_table(const Served *served);
 TemplateKind served_template(const Served *served);
 /* general.license of the file; "" where it says none. */
 const char *served_licence(const Served *served);

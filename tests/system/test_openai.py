@@ -1,5 +1,6 @@
-"""What the official Python client does: models, chat, streams, embeddings, errors, time-outs."""
+"""What the official Python client does: models, chat, JSON, streams, embeddings, errors, time-outs."""
 import glob
+import json
 import os
 import sys
 import time
@@ -55,6 +56,68 @@ def streams(d, c):
         usage = chunk.usage or usage
     equal("".join(parts), whole.choices[0].message.content, "a stream is the same text")
     equal(usage.completion_tokens, whole.usage.completion_tokens, "and the same usage")
+
+
+SCHEMAS = {
+    "person": {"type": "object", "properties": {
+        "name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"},
+        "kind": {"enum": ["a", "b", 3]}}, "required": ["name", "age", "kind"],
+        "additionalProperties": False},
+    "tree": {"$defs": {"node": {"type": "object", "properties": {
+        "value": {"type": "boolean"}, "left": {"$ref": "#/$defs/node"}}, "required": ["value"],
+        "additionalProperties": False}}, "$ref": "#/$defs/node"},
+    "either": {"anyOf": [{"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3},
+                         {"type": "object", "properties": {"x": {"type": ["number", "null"]}},
+                          "required": ["x"], "additionalProperties": False}]},
+}
+
+
+def conforms(name, value):
+    if name == "person":
+        return (set(value) == {"name", "age", "kind"} and len(value["name"]) <= 12 and
+                type(value["age"]) is int and value["kind"] in ("a", "b", 3))
+    if name == "tree":
+        return (type(value.get("value")) is bool and set(value) <= {"value", "left"} and
+                ("left" not in value or conforms(name, value["left"])))
+    if isinstance(value, list):
+        return 1 <= len(value) <= 3 and all(type(x) is int for x in value)
+    return set(value) == {"x"} and type(value["x"]) in (int, float, type(None))
+
+
+def structured(d, c):
+    n_whole = 0
+    for name, schema in SCHEMAS.items():
+        form = {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+        for temperature in (0, 1, 2):
+            r = c.chat.completions.create(model="tiny", messages=ASK, max_tokens=120, n=3, seed=3,
+                                          temperature=temperature, response_format=form)
+            for choice in r.choices:
+                check(choice.finish_reason in ("stop", "length"), "an end", choice)
+                if choice.finish_reason == "length":
+                    continue
+                n_whole += 1
+                value = json.loads(choice.message.content)
+                check(conforms(name, value), "the schema's own", choice.message.content)
+    check(n_whole > 15, "most are whole", n_whole)
+    parts = [x.choices[0].delta.content or "" for x in c.chat.completions.create(
+        model="tiny", messages=ASK, max_tokens=120, temperature=2, seed=8, stream=True,
+        response_format={"type": "json_schema", "json_schema": {"name": "e", "schema": SCHEMAS["either"]}})]
+    check(conforms("either", json.loads("".join(parts))), "a stream", parts)
+    r = c.chat.completions.create(model="tiny", messages=ASK, max_tokens=120, temperature=2, seed=1,
+                                  response_format={"type": "json_object"})
+    choice = r.choices[0]
+    check(choice.message.content.lstrip().startswith("{"), "an object", choice)
+    if choice.finish_reason == "stop":
+        check(isinstance(json.loads(choice.message.content), dict), "that is whole", choice)
+    for model, schema, says in (("tiny", {"type": "object", "properties": {"a": {"pattern": "x"}}},
+                                 "schema.properties.a.pattern"), ("fonte", {}, "from the documents")):
+        try:
+            c.chat.completions.create(model=model, messages=ASK, response_format={
+                "type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
+            check(False, "a schema that is refused")
+        except openai.BadRequestError as e:
+            check(says in e.message, "why it is refused", e.message)
+            equal(e.param, "response_format", "and what")
 
 
 def completions(d, c):
@@ -122,7 +185,7 @@ def gives_up(d, c):
 def all_of_it():
     with ModelDaemon() as d:
         c = client_of(d)
-        for test in (models, chat, streams, completions, documents, embeddings, errors, gives_up):
+        for test in (models, chat, structured, streams, completions, documents, embeddings, errors, gives_up):
             test(d, c)
 
 
