@@ -77,16 +77,42 @@ static const char *const pronouns =
     "loro questo questa questi queste quest tale tali suo sua suoi sue el ella ellos este esta er "
     "sie es diese dieser dieses il elle ils ce cette ces";
 
-/* Whether a list of words set apart by single spaces has this one. */
-static bool list_has(const char *list, Slice word) {
-    if (!word.n) return false;
-    for (const char *p = list; *p;) {
+/* By language, for words that mean something else in another (due, once, sans). */
+typedef struct LanguageWords {
+    const char *language, *negations;
+    const char *counts; /* of two to twelve, in order */
+} LanguageWords;
+
+static const LanguageWords language_words[] = {
+    { "en",
+      "not no never none nothing nobody neither nor without cannot didn doesn don isn wasn aren "
+      "weren hasn haven hadn wouldn couldn shouldn",
+      "two three four five six seven eight nine ten eleven twelve" },
+    { "it", "non no nessun nessuno nessuna niente nulla mai senza",
+      "due tre quattro cinque sei sette otto nove dieci undici dodici" },
+    { "es", "no nunca ningun ninguna ninguno nada nadie sin",
+      "dos tres cuatro cinco seis siete ocho nueve diez once doce" },
+    { "de", "nicht kein keine keinen keiner nie ohne",
+      "zwei drei vier funf sechs sieben acht neun zehn elf zwolf" },
+    { "fr", "pas jamais aucun aucune sans",
+      "deux trois quatre cinq six sept huit neuf dix onze douze" },
+};
+
+/* Where a word stands in a list of words set apart by single spaces, from 1; 0 = it does not. */
+static size_t list_place(const char *list, Slice word) {
+    if (!word.n) return 0;
+    size_t place = 1;
+    for (const char *p = list; *p; place++) {
         size_t n = strcspn(p, " ");
-        if (n == word.n && memcmp(p, word.p, n) == 0) return true;
+        if (n == word.n && memcmp(p, word.p, n) == 0) return place;
         p += n;
         while (*p == ' ') p++;
     }
-    return false;
+    return 0;
+}
+
+static bool list_has(const char *list, Slice word) {
+    return list_place(list, word) > 0;
 }
 
 AnswerKind kind_of_question(const char *language, Slice before, Slice now) {
@@ -130,6 +156,25 @@ bool kind_is_cause(Slice word) {
 
 bool kind_is_pronoun(Slice word) {
     return list_has(pronouns, word);
+}
+
+static const LanguageWords *find_language(const char *language) {
+    for (size_t i = 0; i < N_ELEMENTS(language_words); i++) {
+        if (strcmp(language_words[i].language, language) == 0) return &language_words[i];
+    }
+    return NULL;
+}
+
+bool kind_is_negation(const char *language, Slice word) {
+    const LanguageWords *words = find_language(language);
+    return words && list_has(words->negations, word);
+}
+
+const char *kind_digits(const char *language, Slice word) {
+    static const char *const digits[] = { "",  "2", "3", "4",  "5",  "6",
+                                          "7", "8", "9", "10", "11", "12" };
+    const LanguageWords *words = find_language(language);
+    return words ? digits[list_place(words->counts, word)] : "";
 }
 
 bool kind_is_percent(Slice word) {

@@ -23,5 +23,10 @@ bool kind_is_cause(Slice word);  /* because, reason; perche, motivo */
 bool kind_is_pronoun(Slice word);
 bool kind_is_percent(Slice word);
 bool kind_has_digit(Slice word);
+/* Denies what comes next: not, never, without; non, nessun, senza. */
+bool kind_is_negation(const char *language, Slice word);
+/* The number from two to twelve that a word says, as digits ("three", "tre": "3"); "" where it says
+ * none. One is none: it is an article as often as a number. */
+const char *kind_digits(const char *language, Slice word);
 /* Written with a capital: Latin, Greek, Cyrillic. */
 bool kind_is_capital(Slice written);

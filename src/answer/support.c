@@ -1,7 +1,8 @@
 /* A claim is a list of things to find: numbers, each as one canonical text ("1.500", "1,500" and
  * "1500" are the same, "1,5" and "1.5" too), names (capitals inside the sentence), months, and
  * content words by stem. The first three must all be found; of the words, a share. Across two
- * languages most words cannot be found at all, so names and numbers carry the claim there. */
+ * languages most words cannot be found at all, so names and numbers carry the claim there. A word
+ * that one side denies and the other does not is no support but its opposite. */
 #include "answer/support.h"
 
 #include "answer/kind.h"
@@ -20,6 +21,7 @@ static const double CONTRIBUTES = 0.34; /* of what the best passage has: else it
 typedef enum ThingKind { THING_WORD, THING_NAME, THING_MONTH, THING_NUMBER } ThingKind;
 typedef struct Thing {
     ThingKind kind;
+    bool denied;       /* the first content word behind "not", "never", "without" */
     char *word, *stem; /* folded; of a number its canonical text */
 } Thing;
 
@@ -55,7 +57,7 @@ static Status no_memory(Err *err) {
 
 /* ---- things of a text ---- */
 
-static Status add_thing(Arena *arena, Things *list, ThingKind kind, Slice word) {
+static Status add_thing(Arena *arena, Things *list, ThingKind kind, Slice word, bool denied) {
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 16;
         Thing *grown = arena_alloc(arena, capacity, sizeof *grown);
@@ -66,7 +68,7 @@ static Status add_thing(Arena *arena, Things *list, ThingKind kind, Slice word) 
     }
     char *own = arena_string(arena, word);
     if (!own) return STATUS_NO_MEMORY;
-    list->things[list->n++] = (Thing){ kind, own, own };
+    list->things[list->n++] = (Thing){ kind, denied, own, own };
     return STATUS_OK;
 }
 
@@ -101,7 +103,7 @@ static Status add_numbers(Arena *arena, Slice text, Things *list) {
         AUTO_BUF Buf number = BUF_NULL;
         size_t n = read_number(text, &number);
         TRY(buf_status(&number, NULL));
-        TRY(add_thing(arena, list, THING_NUMBER, buf_slice(&number)));
+        TRY(add_thing(arena, list, THING_NUMBER, buf_slice(&number), false));
         text = slice_skip(text, n);
     }
     return STATUS_OK;
@@ -110,10 +112,18 @@ static Status add_numbers(Arena *arena, Slice text, Things *list) {
 typedef struct Collecting {
     Arena *arena;
     Slice text;
+    const char *language;
     Things *list;
     size_t n_words;
     bool skipped; /* the last word was left out, and so its stem is */
+    bool denies;  /* a denial waits for the word that it denies */
 } Collecting;
+
+/* "not only" denies nothing. */
+static bool is_only(Slice word) {
+    return slice_equal(word, SLICE("only")) || slice_equal(word, SLICE("solo")) ||
+           slice_equal(word, SLICE("soltanto")) || slice_equal(word, SLICE("just"));
+}
 
 static Status take_term(void *context, const Term *term) {
     Collecting *c = context;
@@ -126,18 +136,25 @@ static Status take_term(void *context, const Term *term) {
         return STATUS_OK;
     }
     bool first = c->n_words++ == 0;
-    c->skipped = term->is_stop || kind_has_digit(term->text); /* numbers are read on their own */
+    bool is_negation = kind_is_negation(c->language, term->text);
+    Slice digits = slice_of(kind_digits(c->language, term->text));
+    c->denies = (c->denies || is_negation) && !is_only(term->text);
+    /* numbers in digits are read on their own */
+    c->skipped = is_negation || digits.n || term->is_stop || kind_has_digit(term->text);
+    if (digits.n) return add_thing(c->arena, c->list, THING_NUMBER, digits, false);
     if (c->skipped) return STATUS_OK;
     Slice written = { c->text.p + term->start, term->end - term->start };
     ThingKind kind = kind_is_time(term->text)             ? THING_MONTH
                      : !first && kind_is_capital(written) ? THING_NAME
                                                           : THING_WORD;
-    return add_thing(c->arena, c->list, kind, term->text);
+    bool denied = c->denies;
+    c->denies = false;
+    return add_thing(c->arena, c->list, kind, term->text, denied);
 }
 
 static Status collect(TextTerms *terms, Slice text, const char *language, Arena *arena, Things *ret,
                       Err *err) {
-    Collecting c = { .arena = arena, .text = text, .list = ret };
+    Collecting c = { .arena = arena, .text = text, .language = language, .list = ret };
     Status status =
         text_terms_each(terms, text, language, TERM_WORD | TERM_STEM | TERM_GRAM, take_term, &c);
     if (status == STATUS_OK) status = add_numbers(arena, text, ret);
@@ -283,6 +300,35 @@ static bool all_crossed(const Support *s, const Source *const *sources, size_t n
     return n > 0;
 }
 
+/* Is a word there only as what the claim says of it denied, or only denied where the claim is not?
+ */
+static bool is_opposed(const Thing *wanted, const Things *list) {
+    bool there = false;
+    for (size_t i = 0; i < list->n; i++) {
+        if (!is_thing(wanted, &list->things[i])) continue;
+        if (list->things[i].denied == wanted->denied) return false;
+        there = true;
+    }
+    return there;
+}
+
+/* The first word of the claim on which the sentence that is most like it says the opposite. */
+static const char *contradicts(const Things *claim, const Source *const *sources, size_t n) {
+    const Things *nearest = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t found, best = best_stretch(sources[i], claim, &found);
+        if (found <= most) continue;
+        most = found;
+        nearest = &sources[i]->stretches[best].things;
+    }
+    for (size_t i = 0; nearest && i < claim->n; i++) {
+        const Thing *thing = &claim->things[i];
+        if (thing->kind != THING_NUMBER && is_opposed(thing, nearest)) return thing->word;
+    }
+    return NULL;
+}
+
 /* Whether these passages together hold the claim. */
 static bool holds(const Support *s, const Things *claim, const Source *const *sources, size_t n,
                   SupportResult *result) {
@@ -291,6 +337,7 @@ static bool holds(const Support *s, const Things *claim, const Source *const *so
     Tally t = tally(claim, sources, n, crossed);
     result->share = t.n_words ? (double)t.n_found / (double)t.n_words : 1;
     bool enough = result->share >= (crossed ? ENOUGH_CROSSED : ENOUGH);
+    if (!t.missing) t.missing = contradicts(claim, sources, n);
     result->missing = t.missing ? t.missing : !enough && t.lacking ? t.lacking : "";
     return !t.missing && enough && t.n_found + t.n_exact > 0;
 }

@@ -10,6 +10,10 @@ static Arena arena;
     "The bridge was opened on 11 September 2008. It was designed by Santiago Calatrava. The city " \
     "spent 11.6 million euro on it."
 #define TEXT_2 "The old station was built in 1861. About 1,500 workers lived near it."
+#define TEXT_4                                                                                     \
+    "The regulator did not fine Google in 2021, but it opened an inquiry. Meta was given two "     \
+    "fines "                                                                                       \
+    "by the regulator."
 #define TEXT_3 "Il Garante ha ordinato a OpenAI di sospendere il trattamento il 30 marzo 2023."
 
 static FontePassage list[] = {
@@ -31,15 +35,21 @@ static FontePassage list[] = {
       .language = "it",
       .text = TEXT_3,
       .end = sizeof TEXT_3 - 1 },
+    { .document = "d",
+      .title = "Fines",
+      .date = "",
+      .language = "en",
+      .text = TEXT_4,
+      .end = sizeof TEXT_4 - 1 },
 };
 
 static void setup(void) {
-    static const FontePassages passages = { .passages = list, .n_passages = 3 };
-    static const size_t used[] = { 0, 1, 2 };
+    static const FontePassages passages = { .passages = list, .n_passages = 4 };
+    static const size_t used[] = { 0, 1, 2, 3 };
     Err err = { 0 };
     terms = text_terms_new();
     arena = ARENA_NULL;
-    cr_assert_eq(support_new(terms, &passages, used, 3, "en", &support, &err), STATUS_OK, "%s",
+    cr_assert_eq(support_new(terms, &passages, used, 4, "en", &support, &err), STATUS_OK, "%s",
                  err.text);
 }
 
@@ -94,6 +104,35 @@ Test(support, a_wrong_number_date_or_name_or_other_matter_does_not_hold_and_is_n
     }
     cr_assert_eq(check("Yes.", 1).verdict, SUPPORT_NONE);
     cr_assert_eq(check("", 1).verdict, SUPPORT_NONE);
+}
+
+Test(support, a_denial_and_a_number_in_words_must_be_in_the_source_too) {
+    static const struct {
+        size_t cited;
+        const char *sentence, *missing;
+    } wrong[] = {
+        { 1, "The bridge was never opened on 11 September 2008.", "opened" },
+        { 1, "The bridge wasn't opened on 11 September 2008.", "opened" },
+        { 2, "The station was not built in 1861.", "built" },
+        { 4, "The regulator fined Google in 2021.", "fined" },
+        { 4, "Three fines were given to Meta.", "3" },
+        { 4, "The regulator fined Meta twelve times.", "12" },
+    };
+    static const char *const right[] = {
+        "The regulator did not fine Google in 2021.",
+        "The regulator gave Meta 2 fines, not one.",
+        "The regulator opened an inquiry into Google.",
+        "Meta was not only fined, it was fined two times.",
+    };
+    for (size_t i = 0; i < N_ELEMENTS(wrong); i++) {
+        SupportResult r = check(wrong[i].sentence, wrong[i].cited);
+        cr_expect_eq(r.verdict, SUPPORT_NONE, "%s", wrong[i].sentence);
+        cr_expect_str_eq(r.missing, wrong[i].missing, "%s: %s", wrong[i].sentence, r.missing);
+    }
+    for (size_t i = 0; i < N_ELEMENTS(right); i++) {
+        SupportResult r = check(right[i], 4);
+        cr_expect_eq(r.verdict, SUPPORT_HOLDS, "%s: %s", right[i], r.missing);
+    }
 }
 
 Test(support, a_sentence_that_cites_the_wrong_passage_or_none_is_given_the_right_one) {
