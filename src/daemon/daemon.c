@@ -5,6 +5,7 @@
 #include "daemon/daemon_internal.h"
 #include "daemon/notify.h"
 #include "daemon/paths.h"
+#include "daemon/sigbus.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -157,6 +158,7 @@ int daemon_run(const DaemonOptions *options) {
     Daemon daemon = { .options = options, .listener.fd = -1 };
     Err err = { 0 };
     signal(SIGPIPE, SIG_IGN);
+    sigbus_install();
     if (load_config(&daemon, &err) != STATUS_OK) {
         log_line(LOG_ERROR, "%s", err.text);
         access_unref(daemon.access);

@@ -206,6 +206,20 @@ def bad_model_files_stop_the_start():
         d.process = None
 
 
+def a_model_cut_in_use_is_named():
+    with ModelDaemon() as d:
+        path = os.path.join(d.models.name, "tiny.gguf")
+        os.truncate(path, 4096)
+        try:
+            d.post("/v1/chat/completions", chat(LONG, max_tokens=8))
+        except (OSError, AttributeError, ValueError):
+            pass  # the daemon is gone
+        equal(d.process.wait(20), -signal.SIGBUS, "it ends by the signal")
+        check(f"<2>the mapped file {path} was cut" in d.log(), "the log names the file", d.log())
+        d.process = None
+
+
 main(same_text_alone_and_together, a_prefix_is_shared, limits_are_named,
      control_tokens_in_text_are_text, questions_are_answered_by_the_model, many_ask_at_once, who_goes_away_frees_the_slot, a_full_queue_is_503,
-     stopping_ends_streams, another_model_by_sighup, bad_model_files_stop_the_start)
+     stopping_ends_streams, another_model_by_sighup, bad_model_files_stop_the_start,
+     a_model_cut_in_use_is_named)
