@@ -81,21 +81,46 @@ void job_use_model(Job *job) {
     job->generates = true;
 }
 
-void job_submit(Job *job) {
-    Daemon *daemon = job->daemon;
-    const Config *config = daemon->config;
-    WorkPool *pool = job->is_change   ? daemon->prepare
-                     : job->generates ? daemon->generate
-                                      : daemon->pool;
-    size_t queue = job->is_change ? config->prepare_queue : config->queue;
-    if (work_pool_push(pool, &job->item, queue, config->pending_bytes)) return;
-    HttpRequest *request = job->request;
-    http_request_set_user(request, NULL);
+static WorkPool *choose_pool(const Job *job) {
+    const Daemon *daemon = job->daemon;
+    return job->is_change ? daemon->prepare : job->generates ? daemon->generate : daemon->pool;
+}
+
+static void drop(Job *job) {
+    http_request_set_user(job->request, NULL);
     job_free(job);
+}
+
+void job_submit(Job *job) {
+    const Config *config = job->daemon->config;
+    size_t queue = job->is_change ? config->prepare_queue : config->queue;
+    if (work_pool_push(choose_pool(job), &job->item, queue, config->pending_bytes)) return;
+    HttpRequest *request = job->request;
+    drop(job);
     http_reply_error(request, 503, "busy",
                      queue == config->queue ? "too many requests wait (limits.queue)"
                                             : "too many documents wait (limits.prepare_queue)",
                      NULL);
+}
+
+void job_start(Job *job, Status status, bool streams, Err *err) {
+    HttpRequest *request = job->request;
+    if (status == STATUS_OK && streams) {
+        /* a stream's 200 cannot be taken back: look before it is given */
+        if (work_pool_n_waiting(choose_pool(job)) >= job->daemon->config->queue) {
+            status = err_set(err, STATUS_BUSY, "too many requests wait (limits.queue)");
+        } else if (!(job->stream = http_reply_stream(request))) {
+            drop(job); /* and the request with it */
+            return;
+        }
+    }
+    if (status == STATUS_OK) {
+        job_submit(job);
+        return;
+    }
+    drop(job);
+    err->status = status;
+    http_reply_err(request, err);
 }
 
 bool job_is_cancelled(const Job *job) {
@@ -103,7 +128,8 @@ bool job_is_cancelled(const Job *job) {
 }
 
 bool job_cancelled_cb(void *context) {
-    return job_is_cancelled(context);
+    const Job *job = context;
+    return job_is_cancelled(job) || (job->stream && http_stream_is_dead(job->stream));
 }
 
 Status job_cancelled_status(const Job *job, Err *err) {

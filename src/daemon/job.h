@@ -71,10 +71,13 @@ void job_use_model(Job *job);
 /* To a pool; where its queue is full, 503 and the job is gone. Changes go to the pool that
  * prepares, what waits for the engine to the pool that generates. */
 void job_submit(Job *job);
+/* What a route ends with once it has read the request: OK submits the job, whose events are
+ * streamed where `streams`; any other status is replied as err says, and the job is gone. */
+void job_start(Job *job, Status status, bool streams, Err *err);
 /* Any thread: the job is over, job->err says how. */
 void job_complete(Job *job);
 bool job_is_cancelled(const Job *job);
-/* The answer_/index_ functions' `cancelled`. */
+/* The answer_/index_ functions' `cancelled`; true also when the client of a stream is gone. */
 bool job_cancelled_cb(void *job);
 /* CANCELLED or TIMEOUT with a text that says why. */
 Status job_cancelled_status(const Job *job, Err *err);

@@ -148,16 +148,11 @@ static Status on_unsupported(void *context, Slice text, const char *missing) {
     return send_event(context, "unsupported", &json);
 }
 
-static bool is_cancelled(void *context) {
-    Job *job = context;
-    return job_is_cancelled(job) || (job->stream && http_stream_is_dead(job->stream));
-}
-
 /* ---- work ---- */
 
 static Status ask_work(Job *job, Err *err) {
     AnswerRequest request = { job->query, job->mode };
-    AnswerEvents events = { .cancelled = is_cancelled, .context = job };
+    AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
     if (job->stream) {
         events.passages = on_passages;
         events.token = on_token;
@@ -177,7 +172,7 @@ static Status ask_work(Job *job, Err *err) {
 
 static Status search_work(Job *job, Err *err) {
     FontePassages *passages = NULL;
-    TRY(index_search(job->daemon->index, &job->query, is_cancelled, job, &passages, err));
+    TRY(index_search(job->daemon->index, &job->query, job_cancelled_cb, job, &passages, err));
     JsonWriter w = JSON_WRITER(&job->out);
     json_begin_object(&w, NULL);
     render_passages(&w, "passages", passages);
@@ -196,31 +191,11 @@ static bool wants_events(HttpRequest *request) {
 static void start(Daemon *daemon, HttpRequest *request, bool asks) {
     Job *job = job_new(daemon, request, asks ? ask_work : search_work);
     if (!job) return;
-    bool stream = asks && wants_events(request);
+    bool streams = asks && wants_events(request);
     Err err = { 0 };
-    Status status = parse(job, asks, &stream, &err);
+    Status status = parse(job, asks, &streams, &err);
     if (status == STATUS_OK && asks) job_use_model(job);
-    WorkPool *pool = job->generates ? daemon->generate : daemon->pool;
-    if (status == STATUS_OK && stream && work_pool_n_waiting(pool) >= daemon->config->queue) {
-        /* a stream's 200 cannot be taken back: look before it is given */
-        status = err_set(&err, STATUS_BUSY, "too many requests wait (limits.queue)");
-    }
-    if (status == STATUS_OK && stream) {
-        job->stream = http_reply_stream(request);
-        if (!job->stream) {
-            http_request_set_user(request, NULL);
-            job_free(job);
-            return;
-        }
-    }
-    if (status == STATUS_OK) {
-        job_submit(job);
-        return;
-    }
-    http_request_set_user(request, NULL);
-    job_free(job);
-    err.status = status;
-    http_reply_err(request, &err);
+    job_start(job, status, streams, &err);
 }
 
 void route_ask(Daemon *daemon, HttpRequest *request) {

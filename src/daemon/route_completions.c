@@ -26,11 +26,6 @@ typedef struct Writing {
     CompletionUsage usage;
 } Writing;
 
-static bool is_cancelled(void *context) {
-    Job *job = context;
-    return job_is_cancelled(job) || (job->stream && http_stream_is_dead(job->stream));
-}
-
 /* ---- chunks ---- */
 
 static Status send_json(Job *job, Buf *json, Err *err) {
@@ -128,7 +123,7 @@ static Status next_token(Writing *w, EngineStream *stream, SamplerToken *ret, Er
     for (;;) {
         Status status = engine_stream_next(stream, LOOK_US, ret, err);
         if (status != STATUS_BUSY) return status;
-        if (is_cancelled(w->job)) return err_set(err, STATUS_CANCELLED, "the client is gone");
+        if (job_cancelled_cb(w->job)) return err_set(err, STATUS_CANCELLED, "the client is gone");
     }
 }
 
@@ -242,7 +237,7 @@ static Status write_answer(Writing *w, const FonteAnswer *answer, Err *err) {
 static Status answer_from_documents(Writing *w, Err *err) {
     Job *job = w->job;
     AnswerRequest request = { job->query, ANSWER_AUTO };
-    AnswerEvents events = { .cancelled = is_cancelled, .context = job };
+    AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
     FonteAnswer *answer = NULL;
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));
     w->usage = (CompletionUsage){ answer->n_prompt_tokens, answer->n_cached_tokens,
@@ -332,23 +327,7 @@ static void start(Daemon *daemon, HttpRequest *request, bool is_chat) {
     Err err = { 0 };
     Status status = parse(job, is_chat, &err);
     job->generates = true;
-    if (status == STATUS_OK && job->completion->stream) {
-        if (work_pool_n_waiting(daemon->generate) >= daemon->config->queue) {
-            status = err_set(&err, STATUS_BUSY, "too many requests wait (limits.queue)");
-        } else if (!(job->stream = http_reply_stream(request))) {
-            http_request_set_user(request, NULL);
-            job_free(job);
-            return;
-        }
-    }
-    if (status == STATUS_OK) {
-        job_submit(job);
-        return;
-    }
-    http_request_set_user(request, NULL);
-    job_free(job);
-    err.status = status;
-    http_reply_err(request, &err);
+    job_start(job, status, status == STATUS_OK && job->completion->stream, &err);
 }
 
 void route_chat_completions(Daemon *daemon, HttpRequest *request) {

@@ -205,12 +205,5 @@ void route_documents_list(Daemon *daemon, HttpRequest *request) {
     Job *job = job_new(daemon, request, list_work);
     if (!job) return;
     Err err = { 0 };
-    Status status = parse_list(job, &err);
-    if (status == STATUS_OK) {
-        job_submit(job);
-        return;
-    }
-    http_request_set_user(request, NULL);
-    job_free(job);
-    http_reply_err(request, &err);
+    job_start(job, parse_list(job, &err), false, &err);
 }
