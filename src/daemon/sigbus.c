@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -51,7 +52,10 @@ static const char *path_of(const char *line, uintptr_t address) {
 static void on_bus(int number, siginfo_t *info, void *context) {
     static const char before[] = "<2>the mapped file ", unknown[] = "(unknown)",
                       after[] = " was cut or cannot be read while it is in use: ending\n";
+    static atomic_flag is_told = ATOMIC_FLAG_INIT;
     (void)context;
+    /* of several threads that meet the hole, one tells; the others wait for the end */
+    while (atomic_flag_test_and_set(&is_told)) pause();
     char line[LINE_BYTES];
     const char *path = NULL;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -60,11 +64,12 @@ static void on_bus(int number, siginfo_t *info, void *context) {
     say(before, sizeof before - 1);
     say(path, strlen(path));
     say(after, sizeof after - 1);
-    raise(number); /* SA_RESETHAND: the default action, when this returns */
+    signal(number, SIG_DFL);
+    raise(number); /* taken when this returns */
 }
 
 void sigbus_install(void) {
-    struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO | SA_RESETHAND };
+    struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }

@@ -59,7 +59,7 @@ def limits_are_named():
                 (chat("x", top_logprobs=2), 400, "top_logprobs"),
                 (chat("x", logit_bias={"4000": 1}), 400, "logit_bias"),
                 (chat("x", tools=[]), 400, "tools"),
-                (chat("x", response_format={"type": "json_object"}), 415, "response_format"),
+                (chat("x", response_format={"type": "yaml"}), 400, "response_format"),
                 ({"model": "tiny", "messages": []}, 400, "messages"),
                 ({"model": "tiny", "messages": [{"role": "wizard", "content": "x"}]}, 400, "messages"),
                 ({"model": "tiny", "messages": [{"role": "user", "content": 7}]}, 400, "messages"),
