@@ -31,7 +31,7 @@ _fonte() {
     "") options="$commands" ;;
     add) options="--collection --lang --jobs --include --exclude --hidden --max-size --patience
         --dry-run --name --type --title --url --date --source" ;;
-    ask) options="$query --no-stream" ;;
+    ask) options="$query --no-stream --conversation --interactive" ;;
     search) options="$query" ;;
     docs) options="--collection --collections --limit --text --original" ;;
     rm) options="--collection --all --yes" ;;

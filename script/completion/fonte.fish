@@ -109,6 +109,8 @@ complete -c fonte -n $query -l to -x -d 'Only to the end of this date'
 complete -c fonte -n '__fish_seen_subcommand_from ask' -s m -l mode -x -a 'auto extract generate'
 complete -c fonte -n '__fish_seen_subcommand_from search' -s m -l mode -x -a 'hybrid lexical vector'
 complete -c fonte -n '__fish_seen_subcommand_from ask' -l no-stream -d 'Wait for the whole answer'
+complete -c fonte -n '__fish_seen_subcommand_from ask' -l conversation -x -a new -d 'Begin a conversation, or go on with one'
+complete -c fonte -n '__fish_seen_subcommand_from ask' -s i -l interactive -d 'Ask line by line, in one conversation'
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -s l -l lang -x -d Language
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -l source -x -d Publisher
 complete -c fonte -n '__fish_seen_subcommand_from add ask search docs rm' -s c -l collection -x -d Collection

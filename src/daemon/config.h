@@ -39,6 +39,9 @@ typedef struct Config {
     /* [answer] */
     double min_confidence;
     size_t max_sentences;
+    /* [conversation] */
+    size_t n_conversations, n_conversations_per_uid, n_turns, conversation_bytes;
+    int64_t conversation_idle_us;
     /* [generator] */
     const char *model, *model_name, *template_name, *kv;
     size_t n_compute_threads, pin, context, n_generating, kv_bytes, n_cached_prompts,

@@ -91,6 +91,17 @@ const ConfigKey config_keys[] = {
     { "answer", "max_sentences", CONFIG_COUNT, AT(max_sentences), "3", 1, 20, true,
       "Sentences that an extractive answer quotes, at most." },
 
+    { "conversation", "count", CONFIG_COUNT, AT(n_conversations), "1024", 1, 100000, true,
+      "Conversations kept, in memory. Above, the one that was idle longest is forgotten." },
+    { "conversation", "per_user", CONFIG_COUNT, AT(n_conversations_per_uid), "64", 1, 100000, true,
+      "Conversations of one user kept, likewise." },
+    { "conversation", "turns", CONFIG_COUNT, AT(n_turns), "16", 1, 10000, true,
+      "Questions of one conversation kept; above, the oldest is forgotten." },
+    { "conversation", "size", CONFIG_SIZE, AT(conversation_bytes), "64K", K(1), M(16), true,
+      "Text of one conversation kept, likewise. A single question above: 413." },
+    { "conversation", "idle", CONFIG_TIME, AT(conversation_idle_us), "1h", 1, 86400 * 30, true,
+      "A conversation in which nothing was asked for so long is forgotten." },
+
     { "generator", "model", CONFIG_STRING, AT(model), "", 0, 4000, true,
       "GGUF file of the model that writes answers. Without one, answers are quoted sentences." },
     { "generator", "name", CONFIG_STRING, AT(model_name), "", 0, 100, true,

@@ -73,6 +73,20 @@ static Status open_index(Daemon *daemon, size_t n_threads, Err *err) {
     return status == STATUS_OK ? STATUS_OK : err_prefix(err, status, "state %s", config->state);
 }
 
+void daemon_conversation_limits(const Config *config, ConversationLimits *ret) {
+    *ret = (ConversationLimits){ .count = config->n_conversations,
+                                 .count_per_uid = config->n_conversations_per_uid,
+                                 .turns = config->n_turns,
+                                 .bytes = config->conversation_bytes,
+                                 .idle_us = config->conversation_idle_us };
+}
+
+static Status open_conversations(Daemon *daemon, Err *err) {
+    ConversationLimits limits;
+    daemon_conversation_limits(daemon->config, &limits);
+    return conversations_new(&limits, &daemon->conversations, err);
+}
+
 static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
     const Config *config = daemon->config;
     size_t n_prepare = config->n_prepare_threads ? config->n_prepare_threads : n_cpus();
@@ -104,6 +118,7 @@ static Status start(Daemon *daemon, Err *err) {
     raise_files(config);
     TRY(open_index(daemon, n_threads, err));
     TRY(served_open(config, &daemon->served, err));
+    TRY(open_conversations(daemon, err));
     TRY(open_threads(daemon, n_threads, err));
     TRY(open_server(daemon, err));
     return daemon_loop_open(daemon, err);
@@ -141,6 +156,7 @@ static void stop(Daemon *daemon) {
     served_unref(daemon->served);
     index_close(daemon->index);
     listen_remove(&daemon->listener);
+    conversations_free(daemon->conversations);
     access_unref(daemon->access);
     config_free(daemon->config);
     pthread_mutex_destroy(&daemon->done_lock);

@@ -1,5 +1,6 @@
 #pragma once
 /* What the files of this room share. Threads: the loop thread, except what says otherwise. */
+#include "daemon/conversation.h"
 #include "daemon/daemon.h"
 #include "daemon/job.h"
 #include "daemon/listen.h"
@@ -21,6 +22,7 @@ struct Daemon {
     WorkPool *generate; /* what waits for the engine */
     Served *served;     /* NULL = no model */
     Writer *writer;
+    Conversations *conversations;
     Metrics metrics;
     int64_t started_us;
 
@@ -49,6 +51,11 @@ Status daemon_loop_init(Daemon *daemon, Err *err);
 Status daemon_loop_open(Daemon *daemon, Err *err);
 void daemon_loop_run(Daemon *daemon);
 void daemon_loop_close(Daemon *daemon);
+/* route_ask.c: the job's question, read after the one before (empty = none), whose language is
+ * `hint` ("" = not known). NO_MEMORY. */
+Status ask_read_question(Job *job, Slice before, const char *hint, Err *err) MUST_CHECK;
+/* daemon.c */
+void daemon_conversation_limits(const Config *config, ConversationLimits *ret);
 /* job.c */
 void daemon_finish_jobs(Daemon *daemon);
 void daemon_pool_run(WorkItem *item);

@@ -39,6 +39,9 @@ struct Job {
     const char *collection;
     FonteQuery query;
     AnswerMode mode;
+    const char *conversation; /* id; NULL = the question stands for itself */
+    bool begins;              /* a conversation */
+    const char *asked;        /* the question before it was read after another */
     size_t limit;
     StorePart part;
     struct Completion *completion; /* OpenAI's; in the arena */

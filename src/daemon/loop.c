@@ -142,6 +142,9 @@ static void apply(Daemon *daemon, Reload *reload) {
     HttpLimits limits;
     daemon_http_limits(daemon->config, &limits);
     http_server_set_limits(daemon->server, &limits);
+    ConversationLimits conversations;
+    daemon_conversation_limits(daemon->config, &conversations);
+    conversations_set_limits(daemon->conversations, &conversations);
     writer_set_max_bytes(daemon->writer, daemon->config->commit_bytes);
     log_set_level(daemon->config->log_level);
     log_line(LOG_NOTICE, "reload: done");

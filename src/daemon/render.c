@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-static void render_time(JsonWriter *w, const char *key, int64_t unix_s) {
+void render_time(JsonWriter *w, const char *key, int64_t unix_s) {
     char text[32];
     time_t at = (time_t)unix_s;
     struct tm parts;

@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "daemon/writer.h"
 
+/* Seconds since 1970 as ISO 8601. */
+void render_time(JsonWriter *w, const char *key, int64_t unix_s);
 void render_document(JsonWriter *w, const char *key, const FonteDocument *document);
 void render_passages(JsonWriter *w, const char *key, const FontePassages *passages);
 void render_citation(JsonWriter *w, const char *key, const FonteCitation *citation);

@@ -1,5 +1,6 @@
 /* POST /v1/ask and POST /v1/search: a JSON object to a query, the query to an answer or passages,
  * whole or as a stream of events. */
+#include "answer/followup.h"
 #include "daemon/daemon_internal.h"
 #include "daemon/fields.h"
 #include "daemon/render.h"
@@ -76,10 +77,22 @@ static Status parse_question(const Json *object, Job *job, bool asks, Err *err) 
     return STATUS_OK;
 }
 
+/* "conversation": true begins one, an id goes on with it. */
+static Status parse_conversation(const Json *object, Job *job, Err *err) {
+    const Json *value = json_get(object, "conversation");
+    if (!value || value->type == JSON_NULL) return STATUS_OK;
+    if (value->type == JSON_BOOL) {
+        job->begins = value->boolean;
+        return STATUS_OK;
+    }
+    return field_string(object, "conversation", CONVERSATION_ID_BYTES, &job->conversation, err);
+}
+
 /* On the loop: bodies are small (limits.json_size). */
 static Status parse(Job *job, bool asks, bool *ret_stream, Err *err) {
-    static const char *const ask_names[] = { "question", "collection", "k",        "mode",
-                                             "stream",   "filters",    "language", NULL };
+    static const char *const ask_names[] = { "question", "collection",   "k",
+                                             "mode",     "stream",       "filters",
+                                             "language", "conversation", NULL };
     static const char *const search_names[] = { "question", "query",   "collection", "k",
                                                 "mode",     "filters", "language",   NULL };
     const Json *object = NULL;
@@ -96,7 +109,10 @@ static Status parse(Job *job, bool asks, bool *ret_stream, Err *err) {
     TRY(field_string(object, "language", 64, &language, err));
     TRY(parse_language("language", language, &job->arena, &job->query.language, err));
     TRY(parse_filters(object, job, err));
-    if (asks) TRY(field_bool(object, "stream", ret_stream, err));
+    if (asks) {
+        TRY(parse_conversation(object, job, err));
+        TRY(field_bool(object, "stream", ret_stream, err));
+    }
     return job_check_access(job, ACCESS_READ, job->query.collection, err);
 }
 
@@ -150,7 +166,53 @@ static Status on_unsupported(void *context, Slice text, const char *missing) {
 
 /* ---- work ---- */
 
+Status ask_read_question(Job *job, Slice before, const char *hint, Err *err) {
+    Slice asked = slice_trim(slice_of(job->query.text)), read;
+    FollowupReadings readings;
+    char language[LANGUAGE_BYTES];
+    if (!job->query.language) {
+        language_guess(asked, hint, language);
+        job->query.language = arena_string(&job->arena, slice_of(language));
+        if (!job->query.language) return err_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    TRY(followup_readings(asked, job->query.language, before, &job->arena, &readings, err));
+    TRY(followup_choose(job->daemon->index, &job->query, &readings, job_cancelled_cb, job, &read,
+                        err));
+    job->query.text = arena_string(&job->arena, read);
+    return job->query.text ? STATUS_OK : err_set(err, STATUS_NO_MEMORY, "out of memory");
+}
+
+static Status begin_turn(Job *job, Err *err) {
+    ConversationTurn *turns = NULL;
+    size_t n = 0;
+    char id[CONVERSATION_ID_BYTES];
+    job->asked = job->query.text;
+    if (job->begins) {
+        TRY(conversation_begin(job->daemon->conversations, job->peer.uid, id, err));
+        job->conversation = arena_string(&job->arena, slice_of(id));
+        if (!job->conversation) return err_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    if (!job->conversation) return STATUS_OK;
+    TRY(conversation_turns(job->daemon->conversations, job->conversation, job->peer.uid,
+                           &job->arena, &turns, &n, err));
+    const ConversationTurn *last = n ? &turns[n - 1] : NULL;
+    return ask_read_question(job, slice_of(last ? last->read_as : ""), last ? last->language : "",
+                             err);
+}
+
+/* A conversation that was forgotten while its question was answered stays so. */
+static Status end_turn(Job *job, JsonWriter *w, Err *err) {
+    if (!job->conversation) return STATUS_OK;
+    ConversationTurn turn = { job->asked, job->query.text, job->query.language, clock_unix_s() };
+    Status status =
+        conversation_add(job->daemon->conversations, job->conversation, job->peer.uid, &turn, err);
+    json_string(w, "conversation", job->conversation);
+    json_string(w, "read_as", job->query.text);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static Status ask_work(Job *job, Err *err) {
+    TRY(begin_turn(job, err));
     AnswerRequest request = { job->query, job->mode };
     AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
     if (job->stream) {
@@ -163,9 +225,11 @@ static Status ask_work(Job *job, Err *err) {
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));
     JsonWriter w = JSON_WRITER(&job->out);
     json_begin_object(&w, NULL);
+    Status status = end_turn(job, &w, err);
     render_answer(&w, answer, queue_ms(job));
     json_end_object(&w);
     answer_free(answer);
+    TRY(status);
     TRY(buf_status(&job->out, err));
     return job->stream ? send_event(job, "done", &job->out) : STATUS_OK;
 }

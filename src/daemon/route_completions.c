@@ -234,8 +234,27 @@ static Status write_answer(Writing *w, const FonteAnswer *answer, Err *err) {
     return buf_status(&w->job->out, err);
 }
 
+/* Each of the user's messages is read after the one before. */
+static Status read_messages(Writing *w, Err *err) {
+    Job *job = w->job;
+    const Completion *c = w->completion;
+    Slice before = SLICE_NULL;
+    const char *language = "";
+    for (size_t i = 0; i < c->n_messages; i++) {
+        if (c->messages[i].role != CHAT_USER) continue;
+        job->query.text = arena_string(&job->arena, c->messages[i].text);
+        job->query.language = NULL;
+        if (!job->query.text) return err_set(err, STATUS_NO_MEMORY, "out of memory");
+        TRY(ask_read_question(job, before, language, err));
+        before = slice_of(job->query.text);
+        language = job->query.language;
+    }
+    return STATUS_OK;
+}
+
 static Status answer_from_documents(Writing *w, Err *err) {
     Job *job = w->job;
+    TRY(read_messages(w, err));
     AnswerRequest request = { job->query, ANSWER_AUTO };
     AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
     FonteAnswer *answer = NULL;
