@@ -20,15 +20,16 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 
 /* How a set multiplies weights of a type, and so the form in which it takes the inputs. */
 typedef enum KernelsArithmetic {
-    KERNELS_F32,  /* multiply-add of f32; inputs as they are */
-    KERNELS_BF16, /* pairs of bf16, summed in f32 */
-    KERNELS_INT8, /* fours of int8, summed in int32; a scale for each 32 inputs */
+    KERNELS_F32,        /* multiply-add of f32; inputs as they are */
+    KERNELS_BF16,       /* pairs of bf16, summed in f32 */
+    KERNELS_INT8,       /* fours of int8, summed in int32; a scale for each 32 inputs */
+    KERNELS_INT8_TILES, /* the same numbers, in another form */
     KERNELS_N_ARITHMETICS,
 } KernelsArithmetic;
 /* Bytes of a row of n inputs in that form, a multiple of 64 unless F32. */
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
 /* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
- * INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
+ * both of INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
  * max |x| / 127 of its 32. */
 typedef void KernelsPack(const float *x, size_t n, void *y);
 /* The f32 numbers that a packed row stands for: for tests. */
@@ -50,10 +51,10 @@ typedef struct KernelsMatmulJob {
  * best given in multiples of KERNELS_PANEL_ROWS. */
 typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                            float *scratch);
-enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32 };
+enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32, KERNELS_SCRATCH_ROWS = 64 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
-/* A panel of weights as bytes, with scales: 1.5 bytes a weight. */
-#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_PANEL_ROWS * ((n) / 512 + 1) * 512 * 3 / 8)
+/* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. */
+#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_SCRATCH_ROWS * (((n) / 512 + 1) * 512 * 3 / 8 + 256))
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);
@@ -138,16 +139,19 @@ typedef enum KernelsSet {
     KERNELS_AVX2 = 1 << 1,     /* x86-64 with AVX2, FMA, F16C */
     KERNELS_AVX512 = 1 << 2,   /* x86-64 with AVX-512 F, BW, DQ, VL */
     KERNELS_NEON = 1 << 3,     /* AArch64 */
-    KERNELS_AMX = 1 << 4,      /* x86-64 with AMX tiles of int8 and bf16 */
+    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI and AMX tiles: int8 and bf16 products alone */
     KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
     KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
     KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */
+    KERNELS_AMX_EMULATED = 1 << 8, /* the kernels of AMX on any x86-64 with VNNI: for tests */
+    KERNELS_SET_END = 1 << 9,
 } KernelsSet;
-enum { KERNELS_ALL = 0xFF };
+enum { KERNELS_ALL = 0xFF }; /* but the emulated one, which is slow */
 
 /* "ref", "avx2", ...; NULL for what is no single set. */
 const char *kernels_set_name(KernelsSet set);
-/* Sets that this machine (processor and operating system) can run and this program has. */
+/* Sets that this machine (processor and operating system) can run and this program has. Where the
+ * processor has AMX, this asks the system to let the process use tiles. */
 unsigned kernels_available(void);
 /* "ref,avx2" to a mask; "all" is KERNELS_ALL. USAGE naming the word that is no set. */
 Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) MUST_CHECK;

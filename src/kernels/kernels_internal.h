@@ -11,6 +11,8 @@ void kernels_fill_avx2(KernelTable *table);
 void kernels_fill_avx512(KernelTable *table);
 void kernels_fill_vnni(KernelTable *table);
 void kernels_fill_bf16(KernelTable *table);
+void kernels_fill_amx(KernelTable *table);
+void kernels_fill_amx_emulated(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);
 void kernels_fill_dotprod(KernelTable *table);
 

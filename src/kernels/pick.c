@@ -19,11 +19,15 @@ static const SetRow sets[] = {
     { KERNELS_AVX512, "avx512", kernels_fill_avx512 },
     { KERNELS_BF16_SET, "bf16", kernels_fill_bf16 },
     { KERNELS_VNNI, "vnni", kernels_fill_vnni },
+    { KERNELS_AMX, "amx", kernels_fill_amx },
+    { KERNELS_AMX_EMULATED, "amx-emulated", kernels_fill_amx_emulated },
 #else
     { KERNELS_AVX2, "avx2", NULL },
     { KERNELS_AVX512, "avx512", NULL },
     { KERNELS_BF16_SET, "bf16", NULL },
     { KERNELS_VNNI, "vnni", NULL },
+    { KERNELS_AMX, "amx", NULL },
+    { KERNELS_AMX_EMULATED, "amx-emulated", NULL },
 #endif
 #ifdef KERNELS_HAVE_ARM
     { KERNELS_NEON, "neon", kernels_fill_neon },
@@ -32,13 +36,14 @@ static const SetRow sets[] = {
     { KERNELS_NEON, "neon", NULL },
     { KERNELS_DOTPROD, "dotprod", NULL },
 #endif
-    { KERNELS_AMX, "amx", NULL },
 };
 
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
+    size_t n_slabs = (n + KERNELS_SLAB - 1) / KERNELS_SLAB;
     switch (arithmetic) {
     case KERNELS_BF16: return (n + 31) / 32 * 64;
-    case KERNELS_INT8: return (n + KERNELS_SLAB - 1) / KERNELS_SLAB * sizeof(KernelsInputSlab);
+    case KERNELS_INT8: return n_slabs * sizeof(KernelsInputSlab);
+    case KERNELS_INT8_TILES: return n_slabs * (sizeof(KernelsInputSlab) + KERNELS_SLAB);
     default: return n * sizeof(float);
     }
 }
@@ -70,7 +75,7 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
         if (!known) {
             return err_set_param(err, STATUS_USAGE, "cpu-mask",
                                  "\"%.*s\" is no set of kernels (ref, avx2, avx512, bf16, vnni, "
-                                 "neon, dotprod, amx, all)",
+                                 "amx, amx-emulated, neon, dotprod, all)",
                                  SLICE_ARGS(word));
         }
         p += word.n;

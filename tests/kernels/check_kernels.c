@@ -84,7 +84,7 @@ int main(void) {
         printf("FAIL: %s\n", err.text);
         return 1;
     }
-    for (unsigned bit = 1; bit < KERNELS_ALL; bit <<= 1) {
+    for (unsigned bit = 1; bit < KERNELS_SET_END; bit <<= 1) {
         const char *name = kernels_set_name((KernelsSet)bit);
         if (!(kernels_available() & bit)) {
             printf("SKIP %s: this machine lacks it\n", name);

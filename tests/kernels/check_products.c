@@ -261,6 +261,8 @@ static void check_matmul(const GgufTypeTraits *t) {
     size_t large = t->n_elements == 1 ? 4099 : 11008;
     check_product(t, large, 5, 1, 1, false);
     check_product(t, large, 3, 9, 2, true);
+    check_product(t, large, 17, 16, 0, false); /* whole tiles, and more rows than a panel has */
+    check_product(t, lengths[n_lengths - 2], 70, 48, 1, true);
 }
 
 /* ---- numbers that are not finite ---------------------------------------------------------------

@@ -298,7 +298,7 @@ int main(int argc, char **argv) {
     shared = getenv("FONTE_SHARED");
     if (shared && !*shared) shared = NULL;
     if (!shared) printf("SKIP golden models, stories260K: FONTE_SHARED is not set\n");
-    for (set_bit = 1; set_bit < KERNELS_ALL; set_bit <<= 1) {
+    for (set_bit = 1; set_bit < KERNELS_SET_END; set_bit <<= 1) {
         set_name = kernels_set_name((KernelsSet)set_bit);
         if (!(kernels_available() & set_bit)) {
             printf("SKIP %s: this machine lacks it\n", set_name);

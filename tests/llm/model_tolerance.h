@@ -13,8 +13,9 @@ static inline double model_tolerance(const LlmModel *model, const KernelTable *k
                                l->wo.type,         l->w_gate.type, l->w_up.type, l->w_down.type };
     double tolerance = TOLERANCE_MODEL;
     for (size_t i = 0; i < N_ELEMENTS(types); i++) {
-        if (kernels->arithmetic[types[i]] == KERNELS_INT8) return TOLERANCE_MODEL_INT8;
-        if (kernels->arithmetic[types[i]] == KERNELS_BF16) tolerance = TOLERANCE_MODEL_BF16;
+        KernelsArithmetic a = kernels->arithmetic[types[i]];
+        if (a == KERNELS_INT8 || a == KERNELS_INT8_TILES) return TOLERANCE_MODEL_INT8;
+        if (a == KERNELS_BF16) tolerance = TOLERANCE_MODEL_BF16;
     }
     return tolerance;
 }

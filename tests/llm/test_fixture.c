@@ -188,7 +188,7 @@ static bool usual(const char *what) {
 static void check_sets(const char *path, const char *what, size_t n_prompts, Buf *ret) {
     write_all(path, KERNELS_REF, n_prompts, ret);
     double wanted = 0;
-    for (unsigned set = 2; set < KERNELS_ALL; set <<= 1) {
+    for (unsigned set = 2; set < KERNELS_SET_END; set <<= 1) {
         if (!(kernels_available() & set)) continue;
         if (rounds(set, what)) {
             if (!usual(what)) continue; /* their products: check_kernels, check_models */

@@ -6,7 +6,7 @@
  * and one fixed tree that adds the lanes; tiles only decide how many such sums run side by side.
  * The instruction takes numbers below 2^-126 for zero. Weights are used as they stand. Tokens are
  * taken in blocks whose inputs stay in L2 while all rows pass by. */
-#include "kernels/kernels_internal.h"
+#include "kernels/x86/pack_bf16.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-enum { GROUP = 32, TILE_ROWS = 4, TILE_TOKENS = 5, L2_INPUT_BYTES = 384 << 10 };
+enum { TILE_ROWS = 4, TILE_TOKENS = 5, L2_INPUT_BYTES = 384 << 10 };
 
 /* As a statement, because GCC copies the accumulators of the intrinsic. */
 #define DOT(sums, a, b) __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b))
@@ -43,9 +43,9 @@ ALWAYS_INLINE void tile_sums(const Tile *tile, size_t n_tokens, __m128 ret[TILE_
     UNROLL for (size_t t = 0; t < n_tokens; t++) {
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++) sums[t][r] = _mm512_setzero_ps();
     }
-    for (size_t i = 0; i < tile->n; i += GROUP) {
+    for (size_t i = 0; i < tile->n; i += BF16_GROUP) {
         size_t left = tile->n - i;
-        __mmask32 mask = left < GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
+        __mmask32 mask = left < BF16_GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
         __m512i weights[TILE_ROWS];
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++) {
             weights[r] = _mm512_maskz_loadu_epi16(mask, tile->w[r] + i);
@@ -112,34 +112,6 @@ static void matmul_bf16_bf16(const KernelsMatmulJob *job, size_t row_begin, size
     }
 }
 
-/* ---- inputs -----------------------------------------------------------------------------------
- */
-
-/* To nearest, ties to even; by integers, as the instruction would lose the smallest. */
-static void pack_bf16_bf16(const float *x, size_t n, void *y) {
-    uint16_t *to = y;
-    for (size_t i = 0; i < n; i += 16) {
-        size_t left = n - i;
-        __mmask16 mask = (__mmask16)(left < 16 ? (1U << left) - 1 : 0xFFFF);
-        __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
-        __m512i bits = _mm512_castps_si512(v);
-        __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-        __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
-        __m512i rounded = _mm512_add_epi32(bits, half);
-        __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-        __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-        rounded = _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, is_nan, quiet), 16);
-        _mm256_storeu_si256((void *)(to + i), _mm512_cvtepi32_epi16(rounded));
-    }
-    size_t end = (n + GROUP - 1) / GROUP * GROUP;
-    for (size_t i = (n + 15) / 16 * 16; i < end; i++) to[i] = 0;
-}
-
-static void unpack_bf16_bf16(const void *packed, size_t n, float *x) {
-    const uint16_t *from = packed;
-    for (size_t i = 0; i < n; i++) x[i] = gguf_bf16_to_f32(from[i]);
-}
-
 /* ---- the peak ---------------------------------------------------------------------------------
  */
 
@@ -160,7 +132,7 @@ void kernels_fill_bf16(KernelTable *table) {
     table->name = "bf16";
     table->matmul[GGUF_TYPE_BF16] = matmul_bf16_bf16;
     table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;
-    table->pack[KERNELS_BF16] = pack_bf16_bf16;
-    table->unpack[KERNELS_BF16] = unpack_bf16_bf16;
+    table->pack[KERNELS_BF16] = pack_bf16;
+    table->unpack[KERNELS_BF16] = unpack_bf16;
     table->peak[KERNELS_BF16] = peak_bf16_bf16;
 }

@@ -35,7 +35,7 @@ static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret
     ret->total[lane] = ret->d[lane] * (float)ret->sum[lane];
 }
 
-static void pack_int8_vnni(const float *x, size_t n, void *y) {
+void kernels_pack_int8_vnni(const float *x, size_t n, void *y) {
     KernelsInputSlab *slab = y;
     for (size_t i = 0; i < n; i += KERNELS_SLAB, slab++) {
         size_t n_blocks = MIN(n - i, (size_t)KERNELS_SLAB) / GGUF_BLOCK;
@@ -73,11 +73,11 @@ static double peak_int8_vnni(size_t n_rounds) {
 
 void kernels_fill_vnni(KernelTable *table) {
     table->name = "vnni";
-    table->pack[KERNELS_INT8] = pack_int8_vnni;
+    table->pack[KERNELS_INT8] = kernels_pack_int8_vnni;
     table->unpack[KERNELS_INT8] = unpack_int8_vnni;
     table->peak[KERNELS_INT8] = peak_int8_vnni;
 #define FILL_TYPE(type, name, kind, zero)                                                          \
-    table->matmul[GGUF_TYPE_##type] = matmul_##name##_vnni;                                        \
+    table->matmul[GGUF_TYPE_##type] = kernels_matmul_##name##_vnni;                                \
     table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8;
     VNNI_TYPES(FILL_TYPE)
 #undef FILL_TYPE

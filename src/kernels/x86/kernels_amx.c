@@ -1,0 +1,101 @@
+/* The set for AMX: products of quantised weights in int8 tiles, of BF16 weights in bf16 tiles.
+ * Everything else is left to the sets before it. Built twice: with the instructions, and (with
+ * TILES_EMULATED) with tiles in plain C, which shows on any processor with VNNI that the kernels
+ * are right. Nothing in it may run before kernels_cpu_sets has said that the machine has the
+ * instructions and the system has permitted them. */
+#include "kernels/x86/matmul_bf16_amx.h"
+
+VNNI_TYPES(DEFINE_TILES)
+
+/* ---- inputs ------------------------------------------------------------------------------------
+ */
+
+/* Slabs for few tokens; behind them the same bytes in order, as tiles load them. */
+static void pack_int8_amx(const float *x, size_t n, void *y) {
+    const KernelsInputSlab *slab = y;
+    size_t n_slabs = (n + KERNELS_SLAB - 1) / KERNELS_SLAB;
+    uint8_t *plain = (uint8_t *)y + n_slabs * sizeof *slab;
+    kernels_pack_int8_vnni(x, n, y);
+    for (size_t s = 0; s < n_slabs; s++, slab++) {
+        for (size_t b = 0; b < SLAB_BLOCKS; b++) {
+            for (size_t k = 0; k < SLAB_STEPS; k++, plain += 4) {
+                memcpy(plain, &slab->q[k][4 * SLAB_LANE(b)], 4);
+            }
+        }
+    }
+}
+
+static void unpack_int8_amx(const void *packed, size_t n, float *x) {
+    const KernelsInputSlab *slabs = packed;
+    const int8_t *plain = (const void *)(slabs + (n + KERNELS_SLAB - 1) / KERNELS_SLAB);
+    for (size_t i = 0; i < n; i++) {
+        size_t lane = SLAB_LANE(i % KERNELS_SLAB / GGUF_BLOCK);
+        x[i] = (float)plain[i] * slabs[i / KERNELS_SLAB].d[lane];
+    }
+}
+
+/* ---- the peak ---------------------------------------------------------------------------------
+ */
+
+enum { PEAK_CHAINS = 4 };
+
+static void configure_peak(void) {
+    TileConfig config = { 0 };
+    for (size_t i = 0; i < 8; i++) tile_shape(&config, i, TILE, TILE_ROW_BYTES);
+    tiles_configure(&config);
+    TILE_ZERO(4);
+    TILE_ZERO(5);
+}
+
+static double peak_int8_amx(size_t n_rounds) {
+    configure_peak();
+    for (size_t n = 0; n < n_rounds; n++) {
+        TILE_DOT_SS(0, 4, 5);
+        TILE_DOT_SS(1, 4, 5);
+        TILE_DOT_SS(2, 4, 5);
+        TILE_DOT_SS(3, 4, 5);
+    }
+    tiles_release();
+    return (double)n_rounds * PEAK_CHAINS * TILE * TILE * TILE_ROW_BYTES * 2;
+}
+
+static double peak_bf16_amx(size_t n_rounds) {
+    configure_peak();
+    for (size_t n = 0; n < n_rounds; n++) {
+        TILE_DOT_BF16(0, 4, 5);
+        TILE_DOT_BF16(1, 4, 5);
+        TILE_DOT_BF16(2, 4, 5);
+        TILE_DOT_BF16(3, 4, 5);
+    }
+    tiles_release();
+    return (double)n_rounds * PEAK_CHAINS * TILE * TILE * BF16_GROUP * 2;
+}
+
+static void fill(KernelTable *table) {
+    table->pack[KERNELS_INT8] = NULL; /* nothing takes it any more */
+    table->pack[KERNELS_INT8_TILES] = pack_int8_amx;
+    table->unpack[KERNELS_INT8_TILES] = unpack_int8_amx;
+    table->peak[KERNELS_INT8_TILES] = peak_int8_amx;
+#define FILL_TYPE(type, name, kind, zero)                                                          \
+    table->matmul[GGUF_TYPE_##type] = matmul_##name##_amx;                                         \
+    table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8_TILES;
+    VNNI_TYPES(FILL_TYPE)
+#undef FILL_TYPE
+    table->matmul[GGUF_TYPE_BF16] = matmul_bf16_amx;
+    table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;
+    table->pack[KERNELS_BF16] = pack_bf16;
+    table->unpack[KERNELS_BF16] = unpack_bf16;
+    table->peak[KERNELS_BF16] = peak_bf16_amx;
+}
+
+#ifdef TILES_EMULATED
+void kernels_fill_amx_emulated(KernelTable *table) {
+    fill(table);
+    table->name = "amx-emulated";
+}
+#else
+void kernels_fill_amx(KernelTable *table) {
+    fill(table);
+    table->name = "amx";
+}
+#endif

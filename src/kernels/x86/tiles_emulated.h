@@ -1,0 +1,113 @@
+#pragma once
+/* The instructions of tiles.h in plain C, for tests on processors without them: the same numbers,
+ * bit for bit what the manual's pseudocode gives, and an assertion where the processor would raise
+ * an exception. */
+#include "gguf/blocks.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct EmulatedTile {
+    _Alignas(64) uint8_t bytes[TILE_ROWS_MOST][TILE_ROW_BYTES];
+} EmulatedTile;
+
+static _Thread_local EmulatedTile emulated_tiles[8];
+static _Thread_local TileConfig emulated_config;
+
+static inline void tiles_configure(const TileConfig *config) {
+    assert(config->palette == 1 && config->start_row == 0);
+    for (size_t t = 0; t < 8; t++) {
+        assert(config->rows[t] <= TILE_ROWS_MOST && config->row_bytes[t] <= TILE_ROW_BYTES);
+    }
+    emulated_config = *config;
+    memset(emulated_tiles, 0, sizeof emulated_tiles);
+}
+static inline void tiles_release(void) {
+    emulated_config = (TileConfig){ 0 };
+}
+
+/* t itself, which has a shape. */
+static inline size_t emulated_used(size_t t) {
+    assert(emulated_config.palette == 1 && emulated_config.rows[t] && emulated_config.row_bytes[t]);
+    return t;
+}
+/* Shapes that a product takes. */
+static inline void emulated_fit(size_t c, size_t a, size_t b) {
+    const TileConfig *config = &emulated_config;
+    emulated_used(c), emulated_used(a), emulated_used(b);
+    assert(c != a && c != b && a != b);
+    assert(config->rows[c] == config->rows[a]);
+    assert(config->rows[b] * 4 == config->row_bytes[a]);
+    assert(config->row_bytes[c] == config->row_bytes[b]);
+    (void)config, (void)c, (void)a, (void)b;
+}
+
+static inline void emulated_zero(size_t t) {
+    memset(&emulated_tiles[emulated_used(t)], 0, sizeof(EmulatedTile));
+}
+static inline void emulated_load(size_t t, const void *p, size_t stride) {
+    emulated_zero(t);
+    for (size_t r = 0; r < emulated_config.rows[t]; r++) {
+        memcpy(emulated_tiles[t].bytes[r], (const uint8_t *)p + r * stride,
+               emulated_config.row_bytes[t]);
+    }
+}
+static inline void emulated_store(size_t t, void *p, size_t stride) {
+    for (size_t r = 0; r < emulated_config.rows[emulated_used(t)]; r++) {
+        memcpy((uint8_t *)p + r * stride, emulated_tiles[t].bytes[r], emulated_config.row_bytes[t]);
+    }
+}
+
+static inline void emulated_dot_int8(size_t c, size_t a, size_t b, bool is_signed) {
+    emulated_fit(c, a, b);
+    for (size_t m = 0; m < emulated_config.rows[c]; m++) {
+        uint32_t sums[TILE_ROW_BYTES / 4]; /* they wrap round */
+        memcpy(sums, emulated_tiles[c].bytes[m], sizeof sums);
+        for (size_t k = 0; k < emulated_config.row_bytes[a]; k++) {
+            int32_t x = (int8_t)emulated_tiles[a].bytes[m][k];
+            for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
+                uint8_t w = emulated_tiles[b].bytes[k / 4][4 * n + k % 4];
+                sums[n] += (uint32_t)(x * (is_signed ? (int8_t)w : w));
+            }
+        }
+        memcpy(emulated_tiles[c].bytes[m], sums, sizeof sums);
+    }
+}
+
+/* What is below 2^-126 counts as zero, before and after. */
+static inline float emulated_flush(float x) {
+    return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
+}
+static inline float emulated_bf16(const uint8_t *p) {
+    uint16_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return emulated_flush(gguf_bf16_to_f32(bits));
+}
+
+static inline void emulated_dot_bf16(size_t c, size_t a, size_t b) {
+    emulated_fit(c, a, b);
+    for (size_t m = 0; m < emulated_config.rows[c]; m++) {
+        float sums[2][TILE_ROW_BYTES / 4] = { { 0 } }, total[TILE_ROW_BYTES / 4];
+        for (size_t k = 0; k < emulated_config.row_bytes[a] / 2; k++) {
+            float x = emulated_bf16(&emulated_tiles[a].bytes[m][2 * k]), *sum = sums[k % 2];
+            for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
+                float w = emulated_bf16(&emulated_tiles[b].bytes[k / 2][4 * n + k % 2 * 2]);
+                sum[n] = emulated_flush(fmaf(x, w, sum[n]));
+            }
+        }
+        memcpy(total, emulated_tiles[c].bytes[m], sizeof total);
+        for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
+            total[n] = emulated_flush(total[n] + emulated_flush(sums[0][n] + sums[1][n]));
+        }
+        memcpy(emulated_tiles[c].bytes[m], total, sizeof total);
+    }
+}
+
+#define TILE_ZERO(c) emulated_zero(c)
+#define TILE_LOAD(t, p, stride) emulated_load(t, p, stride)
+#define TILE_STORE(t, p, stride) emulated_store(t, p, stride)
+#define TILE_DOT_SS(c, a, b) emulated_dot_int8(c, a, b, true)
+#define TILE_DOT_SU(c, a, b) emulated_dot_int8(c, a, b, false)
+#define TILE_DOT_BF16(c, a, b) emulated_dot_bf16(c, a, b)
