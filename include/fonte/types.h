@@ -79,6 +79,7 @@ typedef struct FontePassage {
 
 typedef struct FonteStageTimes { /* milliseconds; 0 = the stage did not run */
     double embed_ms, lexical_ms, vector_ms, fuse_ms, read_ms, answer_ms, total_ms;
+    double engine_ms; /* of answer_ms: waiting for the model's tokens */
 } FonteStageTimes;
 
 typedef struct FontePassages {

@@ -23,7 +23,7 @@ _fonte() {
         return ;;
     --collection | --lang | --jobs | --include | --exclude | --max-size | --patience | --name | \
         --type | --title | --url | --date | --source | --passages | --from | --to | --limit | --min-confidence | \
-        --max-sentences | --size | --clients | --requests | --repeat | \
+        --max-sentences | --size | --clients | --requests | --rate | --shared | --questions | --set | --repeat | \
         -c | -l | -j | -i | -x | -k) return ;;
     esac
     local query="--collection --passages --lang --from --to --source --mode"
@@ -37,7 +37,7 @@ _fonte() {
     rm) options="--collection --all --yes" ;;
     eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
         --max-sentences --remove-gold" ;;
-    bench) options="ingest search engine --size --passages --clients --requests
+    bench) options="ingest search engine serve --rate --shared --questions --set --size --passages --clients --requests
         --prompt --decode --context --streams --threads --kv --kernels --profile --repeat" ;;
     model)
         local models="inspect verify tokenize detokenize logits generate perplexity quantize convert random"

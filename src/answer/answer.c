@@ -137,7 +137,9 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
         return err_set(err, STATUS_CANCELLED, "the client went away");
     }
     TRY(write_answer(index, request, answerer, options, events, &found, answer, err));
+    double engine_ms = answer->times.engine_ms;
     answer->times = answer->passages->times;
+    answer->times.engine_ms = engine_ms;
     answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
     answer->times.total_ms = (double)(clock_us() - start_us) / 1000;
     if (options->record) TRY(give_record(request, options, object, err));

@@ -12,6 +12,7 @@
 #include "answer/quote.h"
 #include "answer/sentence.h"
 #include "answer/support.h"
+#include "base/clock.h"
 #include "text/passage.h"
 
 #include <ctype.h>
@@ -44,6 +45,7 @@ typedef struct Writing {
     Held held[MAX_SENTENCES];
     size_t n_held, n_seen, n_repeated, n_standing;
     uint64_t seen[MAX_SENTENCES]; /* hashes of the sentences checked */
+    int64_t engine_us;            /* waited for tokens */
     bool is_over;
 } Writing;
 
@@ -217,7 +219,9 @@ static Status take_tokens(Writing *w, Err *err) {
     while (!w->is_over) {
         int32_t id;
         if (is_cancelled(w->job)) return err_set(err, STATUS_CANCELLED, "the client went away");
+        int64_t begin_us = clock_us();
         Status status = g->next(w->stream, WAIT_US, &id, err);
+        w->engine_us += clock_us() - begin_us;
         if (status == STATUS_BUSY) continue;
         if (status == STATUS_END) break;
         TRY(status);
@@ -264,6 +268,7 @@ static Status write_text(Writing *w, Err *err) {
     w->answer->n_prompt_tokens = usage.n_prompt;
     w->answer->n_cached_tokens = usage.n_cached;
     w->answer->n_answer_tokens = usage.n_tokens;
+    w->answer->times.engine_ms = (double)w->engine_us / 1000;
     g->close(w->stream);
     return status;
 }

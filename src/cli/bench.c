@@ -94,6 +94,17 @@ static void print_json(const BenchReport *report, const char *machine) {
     cJSON_Delete(root);
 }
 
+void bench_add_quantiles(BenchReport *report, const char *name, const char *unit, double *values,
+                         size_t n) {
+    char full[48];
+    if (n == 0) return;
+    qsort(values, n, sizeof *values, compare);
+    snprintf(full, sizeof full, "%s_p50", name);
+    bench_add(report, full, unit, values[n / 2]);
+    snprintf(full, sizeof full, "%s_p99", name);
+    bench_add(report, full, unit, values[n - 1 - n / 100]);
+}
+
 void bench_print(BenchReport *report, bool json) {
     char machine[512];
     name_machine(machine, sizeof machine);

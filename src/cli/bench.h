@@ -21,17 +21,26 @@ typedef struct BenchReport {
 
 /* Add one measured value to the figure of that name (made where it is new). */
 void bench_add(BenchReport *report, const char *name, const char *unit, double value);
+/* The same for NAME_p50 and NAME_p99 of n values, which are sorted. */
+void bench_add_quantiles(BenchReport *report, const char *name, const char *unit, double *values,
+                         size_t n);
 /* {"machine":…,"figures":{"NAME":{"median","min","max","unit"}}} or a table for people. */
 void bench_print(BenchReport *report, bool json);
 
 typedef struct BenchOptions {
-    size_t megabytes;                     /* ingest: of text */
-    size_t n_passages;                    /* search */
-    int clients;                          /* search */
-    int requests;                         /* search: per client and repetition */
-    const char *model;                    /* engine: a GGUF file */
-    size_t n_prompt, n_decode, n_context; /* engine: tokens */
-    size_t n_streams, n_threads;          /* engine */
+    size_t megabytes;            /* ingest: of text */
+    size_t n_passages;           /* search, serve */
+    int clients;                 /* search, serve */
+    int requests;                /* search, serve: per client and repetition */
+    double rate;                 /* serve: questions/s; 0 = as answers come */
+    size_t shared_percent;       /* serve: of the prompt, the same for all */
+    size_t n_questions;          /* serve: over the documents */
+    const char *socket;          /* serve: a daemon that runs; NULL = our own */
+    const char *const *settings; /* serve: of our own daemon, "KEY=VALUE" */
+    size_t n_settings;
+    const char *model;                    /* engine, serve: a GGUF file */
+    size_t n_prompt, n_decode, n_context; /* engine, serve: tokens */
+    size_t n_streams, n_threads;          /* engine; engine, serve */
     const char *kv, *kernels;             /* engine: NULL = the engine's choice */
     bool profile;                         /* engine: time of each operation */
     int repeats;
@@ -44,6 +53,8 @@ FonteStatus bench_ingest(const BenchOptions *options, BenchReport *ret, FonteErr
 FonteStatus bench_search(const BenchOptions *options, BenchReport *ret, FonteError *error);
 /* Read prompts and write tokens with a model: tokens/s, its loading and memory. */
 FonteStatus bench_engine(const BenchOptions *options, BenchReport *ret, FonteError *error);
+/* A fonted of our own with a model, or one that runs: streams of many clients, and questions. */
+FonteStatus bench_serve(const BenchOptions *options, BenchReport *ret, FonteError *error);
 
 double bench_now_s(void);
 /* Peak resident memory of a process (0 = this one) in MB; 0 where it cannot be read. */

@@ -104,6 +104,7 @@ void render_times(JsonWriter *w, const char *key, const FonteStageTimes *t, doub
     json_fixed(w, "fuse", t->fuse_ms, 3);
     json_fixed(w, "read", t->read_ms, 3);
     json_fixed(w, "answer", t->answer_ms, 3);
+    json_fixed(w, "engine", t->engine_ms, 3);
     json_fixed(w, "total", t->total_ms, 3);
     json_end_object(w);
 }

@@ -7,10 +7,13 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
+sys.path.append(os.path.join(os.environ["FONTE_TESTS"], "system"))
+from model import ModelDaemon, make_model  # noqa: E402
 from wire import FONTE, environment, strip_styles, write
 
 PASSAGES = [
@@ -172,6 +175,11 @@ class Eval(unittest.TestCase):
                 (["eval", "retrieval", "--dataset", broken], 1, "questions.jsonl: line 7"),
                 (["eval", "retrieval", "--dataset", cut], 1, "passages.jsonl.gz: cut off after"),
                 (["bench"], 2, "bench what: ingest, search"),
+                (["bench", "serve"], 2, "one model"),
+                (["bench", "search", "x"], 2, "takes no operands"),
+                (["bench", "serve", "x", "--socket", "y"], 2, "the daemon has the model"),
+                (["bench", "serve", "--socket", "/none"], 3, "/none"),
+                (["bench", "serve", "x", "--shared", "101"], 2, "--shared"),
                 (["bench", "ingest", "--size", "0"], 2, "--size")):
             got, out, err = self.run_fonte(*args)
             self.assertEqual((got, out), (status, ""), args)
@@ -195,7 +203,8 @@ class Eval(unittest.TestCase):
         for name, unit in figures.items():
             f = report["figures"][name]
             self.assertEqual(f["unit"], unit)
-            self.assertTrue(0 < f["min"] <= f["median"] <= f["max"], (name, f))
+            low = f["min"] >= 0 if name in ("lost_events", "cached") else f["min"] > 0
+            self.assertTrue(low and f["min"] <= f["median"] <= f["max"], (name, f))
         return report["figures"]
 
     def test_bench_ingest(self):
@@ -210,6 +219,31 @@ class Eval(unittest.TestCase):
                               "search_rate": "requests/s", "search_processor_time": "ms",
                               "daemon_peak_memory": "MB"})
         self.assertLessEqual(f["search_p50"]["median"], f["search_p99"]["median"])
+
+    SERVED = {"first_token_p50": "ms", "first_token_p99": "ms", "next_token_p50": "ms",
+              "next_token_p99": "ms", "requests": "requests/s", "tokens": "tokens/s",
+              "prompt": "tokens", "cached": "of prompt", "events": "events", "lost_events": "events",
+              "repeated_first_token": "ms", "repeated_next_token": "ms"}
+    ASKED = {"overhead_p50": "ms", "overhead_p99": "ms", "engine_p50": "ms", "engine_p99": "ms"}
+
+    def test_bench_serve(self):
+        model = make_model(self.folder.name, context=2048)
+        own = {**self.SERVED, **self.ASKED, "daemon_peak_memory": "MB"}
+        args = ["serve", model, "--passages", "200", "--prompt", "400", "--decode", "8", "--questions", "3"]
+        f = self.check_bench(args + ["--clients", "32", "--requests", "2"], own)
+        self.assertEqual(f["lost_events"]["max"], 0)
+        self.assertGreaterEqual(f["events"]["median"], 32 * 2 * 8)
+        self.assertAlmostEqual(f["prompt"]["median"], 400, delta=60)
+        self.assertGreater(f["cached"]["median"], 0.4)
+        del own["overhead_p50"], own["overhead_p99"], own["engine_p50"], own["engine_p99"]
+        f = self.check_bench(args[:-1] + ["0", "--requests", "1", "--set", "generator.cached_prompts=0",
+                                          "--shared", "0", "--rate", "50"], own)
+        self.assertLess(f["cached"]["median"], 0.1)
+
+    def test_bench_serve_of_a_daemon_that_runs(self):
+        with ModelDaemon(context=2048) as daemon:
+            self.check_bench(["serve", "--socket", daemon.socket, "--prompt", "100", "--decode", "4",
+                              "--requests", "1", "--questions", "0"], self.SERVED)
 
     def test_bench_table(self):
         status, out, _ = self.run_fonte("bench", "ingest", "--size", "1", "--repeat", "1")

@@ -45,12 +45,11 @@ static inline void tiles_release(void) {
 }
 
 #define TILE_ZERO(c) __asm__ volatile("tilezero %%tmm" #c ::: "memory")
+#define TILE_MEMORY(p, stride) "r"(p), "r"((size_t)(stride))
 #define TILE_LOAD(t, p, stride)                                                                    \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(p), "r"((size_t)(stride)) : "memory")
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::TILE_MEMORY(p, stride) : "memory")
 #define TILE_STORE(t, p, stride)                                                                   \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(p), "r"((size_t)(stride))           \
-                     : "memor"                                                                     \
-                       "y")
+    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::TILE_MEMORY(p, stride) : "memory")
 #define TILE_DOT_SS(c, a, b)                                                                       \
     __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
 #define TILE_DOT_SU(c, a, b)                                                                       \
