@@ -37,8 +37,9 @@ typedef struct FonteInput {
     const char *id; /* replace this document */
 } FonteInput;
 
-/* Durable and searchable on FONTE_OK. One input may hold several documents (JSON Lines, feeds).
- * *ret is returned owned (fonte_added_free). */
+/* Durable and searchable on FONTE_OK. Now and then, as the index grows, a call takes some seconds
+ * longer, in which the vectors change their form. One input may hold several documents (JSON Lines,
+ * feeds). *ret is returned owned (fonte_added_free). */
 FONTE_API FonteStatus fonte_index_add(FonteIndex *index, const FonteInput *input,
                                       FonteAddedList **ret, FonteError *error);
 /* Several inputs in one transaction, read and embedded on n_threads threads (0 = as many as there

@@ -100,6 +100,12 @@ static Status input_of(const FonteInput *input, IndexInput *ret, Err *err) {
     return STATUS_OK;
 }
 
+/* What was added is durable whatever comes of this; a failure is met again by settle. */
+static void relieve(Index *index) {
+    Status status = index_is_pressed(index) ? index_maintain(index, NULL) : STATUS_OK;
+    (void)status;
+}
+
 FonteStatus fonte_index_add(FonteIndex *index, const FonteInput *input, FonteAddedList **ret,
                             FonteError *error) {
     IndexInput inner;
@@ -108,6 +114,7 @@ FonteStatus fonte_index_add(FonteIndex *index, const FonteInput *input, FonteAdd
     NEED(input, error);
     TRY(input_of(input, &inner, error));
     TRY(index_add(index->index, &inner, &added, error));
+    relieve(index->index);
     if (ret)
         *ret = added;
     else
@@ -185,6 +192,7 @@ FonteStatus fonte_index_add_many(FonteIndex *index, const FonteInput *inputs, si
     };
     prepare_all(&add, n_threads);
     Status status = commit_prepared(&add, ret, error);
+    if (status == STATUS_OK) relieve(index->index);
     for (size_t i = 0; i < n; i++) index_prepared_free(prepared[i]);
     if (status == STATUS_OK && errors) memcpy(errors, own_errors, n * sizeof *errors);
     return status;

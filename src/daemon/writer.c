@@ -138,6 +138,7 @@ static void *thread_main(void *context) {
         pthread_mutex_unlock(&writer->lock);
         if (list) {
             run_group(writer, list);
+            if (index_is_pressed(writer->index)) maintain(writer);
             more = true;
         } else if (stopping) {
             return NULL;

@@ -117,3 +117,6 @@ Status index_verify(Index *index, Err *err) MUST_CHECK;
 /* One step of background work (re-embedding, checkpoint, training IVF, snapshot), some 50 ms long.
  * UNCHANGED = nothing left to do. */
 Status index_maintain(Index *index, Err *err) MUST_CHECK;
+/* Is work due that must not wait until nothing is added any more, because the vectors grow out of
+ * the form that they have? Then a step of index_maintain belongs between two commits. */
+bool index_is_pressed(Index *index);

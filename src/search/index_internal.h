@@ -110,7 +110,9 @@ Status index_reconcile_vectors(Store *store, int64_t row, Vectors *vectors, size
                                Err *err) MUST_CHECK;
 Status index_verify_vectors(Store *store, int64_t row, Vectors *vectors, Err *err) MUST_CHECK;
 Status index_write_snapshot(Index *index, Err *err) MUST_CHECK; /* write_lock held */
+/* Should they be in inverted lists, or in more of them? Even before it is quiet? */
 bool index_wants_ivf(const Index *index, Vectors *vectors);
+bool index_presses_ivf(const Index *index, Vectors *vectors);
 
 /* ---- documents read and embedded (prepare.c) ---- */
 typedef struct PreparedDocument {

@@ -17,6 +17,8 @@
 #include <string.h>
 
 enum { BATCH = 1024, MAX_EXACT = 200000, RETRAIN_GROWTH = 4 };
+/* Exact vectors this many times over their limit do not wait for quiet: 100 MB by default. */
+enum { PRESSING_GROWTH = 5 };
 
 /* ---- reading vectors out of the store, many at a time ---- */
 
@@ -112,12 +114,22 @@ Status index_build_vectors(Store *store, int64_t row, size_t dim, bool ivf,
     return STATUS_OK;
 }
 
+static bool lists_are_long(Vectors *vectors, size_t n) {
+    return vectors_lists_for(n / RETRAIN_GROWTH) > vectors_lists(vectors);
+}
+
 bool index_wants_ivf(const Index *index, Vectors *vectors) {
     size_t n = vectors_count(vectors);
     if (n <= index->options.flat_max_vectors || n < VECTORS_MIN_SAMPLE) return false;
     if (vectors_kind(vectors) == VECTORS_FLAT) return true;
     /* Lists grow with n, their number does not: train again where they have become long. */
-    return vectors_lists_for(n / RETRAIN_GROWTH) > vectors_lists(vectors);
+    return lists_are_long(vectors, n);
+}
+
+bool index_presses_ivf(const Index *index, Vectors *vectors) {
+    return index_wants_ivf(index, vectors) &&
+           (vectors_kind(vectors) == VECTORS_IVF ||
+            vectors_count(vectors) / PRESSING_GROWTH > index->options.flat_max_vectors);
 }
 
 /* ---- comparing with the store ---- */

@@ -257,7 +257,16 @@ static int form_wanted(Index *index) {
     return wants;
 }
 
+bool index_is_pressed(Index *index) {
+    if (!index->writer) return false;
+    pthread_rwlock_rdlock(&index->live_lock);
+    bool presses = index_presses_ivf(index, index->live.vectors);
+    pthread_rwlock_unlock(&index->live_lock);
+    return presses;
+}
+
 static Status step(Index *index, Err *err) {
+    if (index_is_pressed(index)) return rebuild(index, true, err);
     if (index->checkpoint_due) return checkpoint(index, err);
     if (index->vectors_stale) return repair(index, err);
     if (index->building) return step_building(index, err);

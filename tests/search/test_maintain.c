@@ -68,6 +68,26 @@ Test(search_maintain, lists_are_trained_again_when_they_have_grown_long) {
     index_close(index);
 }
 
+Test(search_maintain, far_over_their_limit_vectors_do_not_wait_for_quiet) {
+    IndexOptions options = INDEX_OPTIONS_DEFAULT;
+    options.flat_max_vectors = 70;
+    Index *index = open_with(&options);
+    add_many(index, 300);
+    cr_assert(!index_is_pressed(index), "over the limit: in a quiet moment");
+    add_numbered(index, 300, 100);
+    cr_assert(index_is_pressed(index), "five times: now");
+    cr_assert_eq(index_maintain(index, NULL), STATUS_OK);
+    cr_assert_str_eq(status_of(index).vector_kind, "ivf-sq8");
+    cr_assert(!index_is_pressed(index));
+    for (size_t i = 4; i < 20; i++) add_numbered(index, i * 100, 100);
+    cr_assert(index_is_pressed(index), "long lists do not wait either");
+    settle(index);
+    cr_assert(!index_is_pressed(index));
+    check_numbered(index, 0, 2000, 37);
+    verify(index);
+    index_close(index);
+}
+
 /* ---- another embedder ---- */
 
 Test(search_maintain, another_embedder_takes_over_in_the_background) {
