@@ -21,6 +21,7 @@ typedef struct FonteBenchEngine {
     const char *kv;      /* "f32", "f16", "q8_0"; NULL = "f16" */
     const char *kernels; /* sets that may be used, "ref,avx2"; NULL = all */
     bool profile;        /* also the time of each operation; costs some of it */
+    bool speculation;    /* also what guessing ahead is worth: n_prompt >= n_decode >= 2 */
     /* Called with every measured value, once a repetition, in the order of measuring; name and unit
      * are valid during the call. False stops with FONTE_CANCELLED. On the calling thread. */
     bool (*figure)(void *context, const char *name, const char *unit, double value);
@@ -32,7 +33,11 @@ typedef struct FonteBenchEngine {
  * most of the model's matrices use), prefill and decode (tokens/s, all streams together),
  * prefill_share (of arithmetic_limit: two operations a weight and token, attention not counted),
  * decode_share (of memory_limit: weights and cache once a step), resident (MB at most, without the
- * key/value cache), kv_cache (MB); with profile prefill_OP and decode_OP (ms a repetition).
+ * key/value cache), kv_cache (MB); with profile prefill_OP and decode_OP (ms a repetition);
+ * with speculation copied, other, copied_plain, other_plain (tokens/s of one stream that writes
+ * n_decode tokens after n_prompt: a part of the prompt, or other text in which pairs of tokens
+ * recur; plain: without guessing ahead), copied_gain and other_cost (copied / copied_plain,
+ * 1 - other / other_plain).
  * Errors: those of opening the model and USAGE for options out of range. */
 FONTE_API FonteStatus fonte_bench_engine(const FonteBenchEngine *bench, FonteError *error);
 

@@ -38,7 +38,7 @@ _fonte() {
     eval) options="retrieval answers --dataset --search --limit --no-titles --min-confidence
         --max-sentences --remove-gold" ;;
     bench) options="ingest search engine serve --rate --shared --questions --set --size --passages --clients --requests
-        --prompt --decode --context --streams --threads --kv --kernels --profile --repeat" ;;
+        --prompt --decode --context --streams --threads --kv --kernels --profile --speculation --repeat" ;;
     model)
         local models="inspect verify tokenize detokenize logits generate perplexity quantize convert random"
         case ${COMP_WORDS[i + 1]} in

@@ -91,6 +91,7 @@ complete -c fonte -n $bench -s j -l threads -x -d Threads
 complete -c fonte -n $bench -l kv -x -a 'f32 f16 q8_0' -d 'Numbers of the cache'
 complete -c fonte -n $bench -l kernels -x -d 'Sets of kernels'
 complete -c fonte -n $bench -l profile -d 'Time of each operation'
+complete -c fonte -n $bench -l speculation -d 'What guessing ahead is worth'
 complete -c fonte -n $bench -l repeat -x -d 'Repetitions'
 set -l add '__fish_seen_subcommand_from add'
 complete -c fonte -n $add -F

@@ -5,6 +5,7 @@
 
 #include "api/api_internal.h"
 #include "api/bench_limits.h"
+#include "api/bench_speculation.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "llm/forward.h"
@@ -77,6 +78,11 @@ static Status fill_options(Run *run, Err *err) {
                                         .batch = MAX((size_t)CHUNK, n_streams),
                                         .max_logits = MAX((size_t)1, n_streams),
                                         .profile = o->profile };
+    if (o->speculation && (o->n_decode < 2 || o->n_prompt < o->n_decode)) {
+        return err_set_param(
+            err, STATUS_USAGE, "speculation",
+            "speculation writes at least 2 tokens of a prompt of at least as many");
+    }
     for (size_t i = 0; o->kv && i <= KERNELS_N_KV_TYPES; i++) {
         if (i == KERNELS_N_KV_TYPES) {
             return err_set_param(err, STATUS_USAGE, "kv", "unknown type of cache '%s'", o->kv);
@@ -202,6 +208,20 @@ static Status measure_decode(Run *run, Err *err) {
     return STATUS_OK;
 }
 
+static Status measure_speculation(Run *run, uint32_t round, Err *err) {
+    const FonteBenchEngine *o = run->o;
+    LlmContextOptions options = run->options;
+    BenchSpeculation s;
+    options.context = o->n_prompt + o->n_decode;
+    TRY(bench_speculation_measure(run->model, &options, o->n_prompt, o->n_decode, round, &s, err));
+    TRY(tell(run, "copied", "tokens/s", s.copied, err));
+    TRY(tell(run, "copied_plain", "tokens/s", s.copied_plain, err));
+    TRY(tell(run, "copied_gain", "of copied_plain", s.copied / s.copied_plain, err));
+    TRY(tell(run, "other", "tokens/s", s.other, err));
+    TRY(tell(run, "other_plain", "tokens/s", s.other_plain, err));
+    return tell(run, "other_cost", "of other_plain", 1 - s.other / s.other_plain, err);
+}
+
 static Status measure_memory(const Run *run, Err *err) {
     double kv = (double)llm_context_kv_bytes(run->context), kb = 0;
     char line[256];
@@ -230,6 +250,7 @@ static Status measure(Run *run, Err *err) {
     for (unsigned i = 0; i < n_repeats; i++) {
         if (run->o->n_decode) TRY(measure_decode(run, err));
         if (run->o->n_prompt) TRY(measure_prefill(run, err));
+        if (run->o->speculation) TRY(measure_speculation(run, i, err));
     }
     return STATUS_OK;
 }

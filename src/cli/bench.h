@@ -42,7 +42,7 @@ typedef struct BenchOptions {
     size_t n_prompt, n_decode, n_context; /* engine, serve: tokens */
     size_t n_streams, n_threads;          /* engine; engine, serve */
     const char *kv, *kernels;             /* engine: NULL = the engine's choice */
-    bool profile;                         /* engine: time of each operation */
+    bool profile, speculation;            /* engine: time of each operation; guessing ahead */
     int repeats;
     bool keep_quiet; /* no progress on standard error */
 } BenchOptions;

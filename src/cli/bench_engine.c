@@ -29,6 +29,7 @@ FonteStatus bench_engine(const BenchOptions *options, BenchReport *ret, FonteErr
         .kv = options->kv,
         .kernels = options->kernels,
         .profile = options->profile,
+        .speculation = options->speculation,
         .figure = take_figure,
         .context = &watch,
     };

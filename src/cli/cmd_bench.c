@@ -78,6 +78,8 @@ int cmd_bench(Cli *cli, int argc, char **argv) {
           "engine: only these sets of kernels, as in \"ref,avx2\"" },
         { 0, "profile", OPTION_FLAG, &options.profile, NULL,
           "engine: also the time of each operation" },
+        { 0, "speculation", OPTION_FLAG, &options.speculation, NULL,
+          "engine: also what guessing ahead is worth" },
         { 0, "repeat", OPTION_COUNT, &repeats, "N", "repetitions (default 3; serve: 1)", 1,
           BENCH_MAX_REPEATS },
     };

@@ -79,6 +79,20 @@ Test(api_bench, every_figure_comes_once_a_repetition) {
     cr_assert_eq(count(&f, "arithmetic_limit"), 1);
 }
 
+Test(api_bench, guessing_ahead_is_measured_where_it_is_asked_for) {
+    Figures f = { 0 };
+    FonteBenchEngine bench = small(&f);
+    bench.speculation = true;
+    bench.n_prompt = 40;
+    bench.n_decode = 20;
+    cr_assert_eq(fonte_bench_engine(&bench, &error), FONTE_OK, "%s", error.text);
+    static const char *const repeated[] = { "copied", "copied_plain", "copied_gain", "other",
+                                            "other_plain" };
+    for (size_t i = 0; i < sizeof repeated / sizeof *repeated; i++) {
+        cr_assert_eq(count(&f, repeated[i]), 2, "%s", repeated[i]);
+    }
+}
+
 Test(api_bench, what_is_not_asked_for_is_not_measured) {
     Figures f = { 0 };
     FonteBenchEngine bench = small(&f);
@@ -112,6 +126,10 @@ Test(api_bench, options_out_of_range_are_refused) {
     bench = small(&f);
     bench.n_context = 5000;
     refused(bench, FONTE_USAGE, "context");
+    bench = small(&f);
+    bench.speculation = true;
+    bench.n_decode = bench.n_prompt + 1;
+    refused(bench, FONTE_USAGE, "speculation");
     bench = small(&f);
     bench.kernels = "sse9";
     refused(bench, FONTE_USAGE, "sse9");
