@@ -2,7 +2,8 @@
  * the same JSON. Not part of the build: script/bench --peer compiles it against the libraries of
  * pip's llama-cpp-python. Flash attention is off and weights are repacked,
  * which is its fastest on these processors; its key/value cache is f16, as fonte bench's. Usage:
- * peer MODEL [--prompt N] [--decode N] [--context N] [--streams N] [--threads N] [--repeat N] */
+ * peer MODEL [--prompt N] [--decode N] [--context N] [--streams N] [--threads N] [--repeat N]
+ * peer MODEL --greedy 1,2,3 [--decode N]: the N tokens that it writes after those, and no more */
 #include "llama.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 enum { CHUNK = 512, MAX_REPEATS = 100 };
 
 typedef struct Options {
-    const char *model;
+    const char *model, *greedy;
     int prompt, decode, context, streams, threads, repeat;
 } Options;
 
@@ -170,6 +171,28 @@ static void measure(Run *run) {
     take(RESIDENT, memory_mb("VmHWM:"));
 }
 
+/* What follows the tokens of --greedy, as "fonte model generate --ids" prints it. */
+static void write_greedily(Run *run) {
+    int position = 0;
+    for (const char *p = run->o.greedy; *p;) {
+        char *end;
+        long id = strtol(p, &end, 10);
+        if (end == p || position >= run->o.prompt) fail("--greedy: ids set apart by commas");
+        p = *end == ',' ? end + 1 : end;
+        add(run, (int)id, position++, 0, *p == '\0');
+    }
+    compute(run);
+    int eos = llama_vocab_eos(llama_model_get_vocab(run->model));
+    for (int i = 0; i < run->o.decode; i++) {
+        int id = largest(llama_get_logits_ith(run->context, -1), run->n_vocab);
+        if (id == eos) break;
+        printf("%s%d", i ? " " : "", id);
+        add(run, id, position++, 0, true);
+        compute(run);
+    }
+    puts("");
+}
+
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
@@ -201,6 +224,10 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         bool known = argv[i][0] != '-';
         if (known) run.o.model = argv[i];
+        if (strcmp(argv[i], "--greedy") == 0 && i + 1 < argc) {
+            run.o.greedy = argv[++i];
+            known = true;
+        }
         for (size_t k = 0; k < sizeof options / sizeof *options && !known; k++) {
             known = strcmp(argv[i], options[k].name) == 0 && i + 1 < argc;
             if (known) *options[k].value = atoi(argv[++i]);
@@ -215,6 +242,10 @@ int main(int argc, char **argv) {
     load(&run);
     run.n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(run.model));
     run.batch = llama_batch_init(CHUNK, 0, 1);
+    if (run.o.greedy) {
+        write_greedily(&run);
+        return 0;
+    }
     measure(&run);
     print();
     return 0;

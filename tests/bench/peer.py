@@ -5,7 +5,9 @@
 
 FOLDER is where the peer is built (a virtual environment, once) and where models with random weights
 are made; models are removed again unless --keep. A model is SHAPE:TYPE ("llama2-7b:Q4_0") or a file.
-Each row is measured with both, round after round; what counts is the ratio of the medians."""
+Each row is measured with both, round after round; what counts is the ratio of the medians. Before
+that, both continue the same prompts with the small trained model of the tests, which Fonte converts
+and quantizes to every type: files that Fonte writes mean the same elsewhere."""
 import argparse
 import json
 import os
@@ -64,6 +66,42 @@ def figures(command, options, threads):
     return {name: f["median"] for name, f in json.loads(out)["figures"].items()}
 
 
+TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL",
+         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"]
+PROMPTS = ["The European Commission", "Il Garante per la protezione", "Meta released", "In July 2023",
+           "La licenza di", "Export controls on", "Chi ha", "Nvidia"]
+
+
+def same_text(fonte, peer, folder, n=32):
+    """Greedy continuations of the trained model, by both, of files that Fonte wrote."""
+    source, base = HERE.parent / "fixtures" / "tiny-llama", folder / "tiny-F32.gguf"
+    run([fonte, "model", "convert", source, base], stdout=subprocess.DEVNULL)
+    prompts = []
+    for text in PROMPTS:
+        out = run([fonte, "--json", "model", "tokenize", base, text, "--bos"], stdout=subprocess.PIPE, text=True)
+        prompts.append(",".join(map(str, json.loads(out.stdout)["ids"])))
+    print(f"\nthe same {n} tokens after {len(prompts)} prompts, by type")
+    for kind in TYPES:
+        path = folder / f"tiny-{kind}.gguf"
+        try:
+            if kind != "F32":
+                run([fonte, "model", "quantize", base, path, kind],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            same = 0
+            for ids in prompts:
+                ours, theirs = (
+                    run(c, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split()
+                    for c in ([fonte, "model", "generate", path, "--tokens-in", ids, "--tokens", n,
+                               "--temperature", "0", "--ids"],
+                              [peer, path, "--greedy", ids, "--decode", n]))
+                same += ours[:n] == theirs[:n]
+            print(f"{kind:18}{same:10} of {len(prompts)}", flush=True)
+        finally:
+            if kind != "F32":
+                path.unlink(missing_ok=True)
+    base.unlink()
+
+
 def touch(path):
     """Into the page cache."""
     with open(path, "rb") as file:
@@ -105,6 +143,7 @@ def main():
     o = parser.parse_args()
     o.folder.mkdir(parents=True, exist_ok=True)
     peer = build_peer(o.folder)
+    same_text(o.fonte, peer, o.folder)
     for name in o.models.split(","):
         made = None
         path = pathlib.Path(name)
