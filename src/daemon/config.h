@@ -28,6 +28,8 @@ typedef struct Config {
     LogLevel log_level;
     int64_t stop_timeout_us, heartbeat_us;
     size_t n_threads, n_prepare_threads; /* 0 = one per CPU */
+    /* [tcp] */
+    const char *tcp_listen, *tcp_key_file, *tcp_user;
     /* [limits] */
     size_t n_connections, n_connections_per_uid, header_bytes, uri_bytes, body_bytes, json_bytes,
         pending_bytes, queue, prepare_queue, commit_bytes, n_streams, stream_bytes, k,

@@ -31,6 +31,15 @@ const ConfigKey config_keys[] = {
     { "server", "prepare_threads", CONFIG_COUNT, AT(n_prepare_threads), "0", 0, 256, false,
       "Threads that read and embed new documents. 0: one per CPU." },
 
+    { "tcp", "listen", CONFIG_STRING, AT(tcp_listen), "", 0, 60, false,
+      "Loopback address and port to serve too, 127.0.0.1:8631 or [::1]:8631, for who has the key. "
+      "Default: none." },
+    { "tcp", "key_file", CONFIG_STRING, AT(tcp_key_file), "", 0, 4000, false,
+      "File with the key, one line of at least 16 characters that nobody else can read. Default: "
+      "the systemd credential api-key." },
+    { "tcp", "user", CONFIG_STRING, AT(tcp_user), "nobody", 0, 64, false,
+      "User whose rights (see [access]) the key gives." },
+
     { "limits", "connections", CONFIG_COUNT, AT(n_connections), "4096", 1, 1000000, true,
       "Connections open at once. Above: 503." },
     { "limits", "connections_per_uid", CONFIG_COUNT, AT(n_connections_per_uid), "3072", 1, 1000000,

@@ -99,6 +99,19 @@ static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
     return work_pool_new("fonte-prepare", n_prepare, 5, daemon_pool_run, &daemon->prepare, err);
 }
 
+static Status open_tcp(Daemon *daemon, Err *err) {
+    TRY(tcp_open(daemon->config, &daemon->tcp, err));
+    if (daemon->tcp.fd < 0) return STATUS_OK;
+    Status status = http_server_listen_tcp(daemon->server, daemon->tcp.fd, &daemon->tcp.peer, err);
+    if (status != STATUS_OK) {
+        close(daemon->tcp.fd);
+        return status;
+    }
+    log_line(LOG_NOTICE, "tcp: http://%s, with the rights of %s", daemon->tcp.address,
+             daemon->config->tcp_user);
+    return STATUS_OK;
+}
+
 static Status open_server(Daemon *daemon, Err *err) {
     const Config *config = daemon->config;
     TRY(listen_open(config->socket, config->socket_mode, config->socket_group, &daemon->listener,
@@ -109,7 +122,7 @@ static Status open_server(Daemon *daemon, Err *err) {
     daemon_handlers(daemon, &handlers);
     Status status = http_server_open(daemon->listener.fd, &limits, &handlers, &daemon->server, err);
     if (status != STATUS_OK) close(daemon->listener.fd);
-    return status;
+    return status == STATUS_OK ? open_tcp(daemon, err) : status;
 }
 
 static Status start(Daemon *daemon, Err *err) {
@@ -156,6 +169,7 @@ static void stop(Daemon *daemon) {
     served_unref(daemon->served);
     index_close(daemon->index);
     listen_remove(&daemon->listener);
+    tcp_deinit(&daemon->tcp);
     conversations_free(daemon->conversations);
     access_unref(daemon->access);
     config_free(daemon->config);
@@ -163,15 +177,19 @@ static void stop(Daemon *daemon) {
 }
 
 static int check_config(Daemon *daemon) {
-    log_line(LOG_NOTICE, "configuration is good: state=%s socket=%s", daemon->config->state,
-             daemon->config->socket);
+    Err err = { 0 };
+    bool good = tcp_check_config(daemon->config, &err) == STATUS_OK;
+    if (!good) log_line(LOG_ERROR, "%s", err.text);
+    if (good)
+        log_line(LOG_NOTICE, "configuration is good: state=%s socket=%s", daemon->config->state,
+                 daemon->config->socket);
     access_unref(daemon->access);
     config_free(daemon->config);
-    return DAEMON_EXIT_OK;
+    return good ? DAEMON_EXIT_OK : DAEMON_EXIT_USAGE;
 }
 
 int daemon_run(const DaemonOptions *options) {
-    Daemon daemon = { .options = options, .listener.fd = -1 };
+    Daemon daemon = { .options = options, .listener.fd = -1, .tcp = { .fd = -1 } };
     Err err = { 0 };
     signal(SIGPIPE, SIG_IGN);
     sigbus_install();

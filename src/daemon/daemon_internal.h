@@ -5,6 +5,7 @@
 #include "daemon/job.h"
 #include "daemon/listen.h"
 #include "daemon/metrics.h"
+#include "daemon/tcp.h"
 #include "daemon/writer.h"
 
 #include <pthread.h>
@@ -16,6 +17,7 @@ struct Daemon {
     Access *access;
     Index *index;
     Listener listener;
+    Tcp tcp;
     HttpServer *server;
     WorkPool *pool;     /* searches, answers, reads */
     WorkPool *prepare;  /* new documents, up to the writer */

@@ -34,6 +34,7 @@ static bool check_type(const Route *route, HttpRequest *request) {
 static void on_head(void *context, HttpRequest *request) {
     Daemon *daemon = context;
     char allow[64];
+    if (http_request_is_tcp(request) && !tcp_check(&daemon->tcp, request)) return;
     const Route *route =
         route_find(http_request_method(request), http_request_target(request), allow);
     if (!route && !*allow) {

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -72,14 +74,16 @@ static Conn *conn_free(Conn *conn) {
 }
 
 /* Takes fd. */
-static void conn_add(HttpServer *server, int fd, HttpPeer *peer) {
+static void conn_add(HttpServer *server, const Door *door, int fd, HttpPeer *peer) {
     Conn *conn = mem_alloc(1, sizeof *conn);
     if (!conn) {
         http_peer_deinit(peer);
         close(fd);
         return;
     }
-    *conn = (Conn){ .server = server, .fd = fd, .peer = *peer, .state = CONN_HEAD };
+    *conn = (Conn){
+        .server = server, .fd = fd, .peer = *peer, .state = CONN_HEAD, .over_tcp = door->is_tcp
+    };
     conn->deadline_us = clock_us() + server->limits.header_us;
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     server->accepting = conn;
@@ -98,10 +102,17 @@ static void refuse(HttpServer *server, int fd, HttpPeer *peer, const char *messa
     close(fd);
 }
 
-static void admit(HttpServer *server, int fd) {
+static Status find_peer(HttpServer *server, const Door *door, int fd, HttpPeer *ret, Err *err) {
+    if (!door->is_tcp) return http_peer_init(ret, fd, err);
+    int yes = 1; /* replies and events go out when they are written */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    return http_peer_copy(ret, &server->tcp_peer, err);
+}
+
+static void admit(HttpServer *server, const Door *door, int fd) {
     HttpPeer peer = HTTP_PEER_NULL;
     Err err = { 0 };
-    if (http_peer_init(&peer, fd, &err) != STATUS_OK) {
+    if (find_peer(server, door, fd, &peer, &err) != STATUS_OK) {
         log_line(LOG_WARNING, "http: a connection without identity: %s", err.text);
         close(fd);
         return;
@@ -112,35 +123,35 @@ static void admit(HttpServer *server, int fd) {
     } else if (count->n >= server->limits.n_connections_per_uid) {
         refuse(server, fd, &peer, "too many connections of this user (limits.connections_per_uid)");
     } else {
-        conn_add(server, fd, &peer);
+        conn_add(server, door, fd, &peer);
     }
 }
 
 /* Out of descriptors: with the spare one the client is told at least; without, accepting pauses
  * until the next tick, because the listening socket stays readable. */
-static void shed(HttpServer *server) {
+static void shed(HttpServer *server, Door *door) {
     log_line(LOG_WARNING, "http: out of file descriptors, a connection is refused");
     if (server->spare_fd >= 0) close(server->spare_fd);
-    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         send_error(server, fd, 503, "busy", "out of file descriptors");
         report(server, (uid_t)-1, 503);
         close(fd);
     }
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    struct epoll_event event = { .events = 0, .data.ptr = &server->listen_fd };
-    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->listen_fd, &event) == 0) {
-        server->listening = false;
+    struct epoll_event event = { .events = 0, .data.ptr = door };
+    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, door->fd, &event) == 0) {
+        door->open = false;
     }
 }
 
-void conn_accept_all(HttpServer *server) {
-    for (int i = 0; i < ACCEPTS_PER_RUN && server->listen_fd >= 0; i++) {
-        int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+void conn_accept_all(HttpServer *server, Door *door) {
+    for (int i = 0; i < ACCEPTS_PER_RUN && door->fd >= 0; i++) {
+        int fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(server, fd);
+            admit(server, door, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            shed(server);
+            shed(server, door);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return;

@@ -27,7 +27,7 @@ struct Conn {
     ConnState state;
     int64_t deadline_us;
     int fd; /* libmicrohttpd's */
-    bool suspended;
+    bool suspended, over_tcp;
 };
 
 typedef enum RequestState { REQUEST_NEW, REQUEST_BODY, REQUEST_WORK, REQUEST_QUEUED } RequestState;
@@ -79,12 +79,20 @@ typedef struct PeerCount {
     size_t n;
 } PeerCount;
 
+/* A listening socket. */
+typedef struct Door {
+    int fd; /* -1 = none */
+    bool open, is_tcp;
+} Door;
+
 struct HttpServer {
     HttpLimits limits;
     HttpHandlers handlers;
     struct MHD_Daemon *mhd;
-    int listen_fd, epoll_fd, wake_fd, spare_fd;
-    bool listening, running, draining;
+    Door doors[2];     /* the Unix socket, TCP */
+    HttpPeer tcp_peer; /* whom connections by TCP are taken for */
+    int epoll_fd, wake_fd, spare_fd;
+    bool running, draining;
     Conn *conns;
     Conn *accepting; /* between accept and libmicrohttpd's notice of it */
     PeerCount *counts;
@@ -96,7 +104,7 @@ struct HttpServer {
 };
 
 /* connection.c */
-void conn_accept_all(HttpServer *server);
+void conn_accept_all(HttpServer *server, Door *door);
 void conn_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                  enum MHD_ConnectionNotificationCode code);
 void conn_suspend(Conn *conn);

@@ -88,6 +88,9 @@ static void add_headers(HttpRequest *request, struct MHD_Response *response,
     if (reply->disposition) {
         MHD_add_response_header(response, "Content-Disposition", reply->disposition);
     }
+    if (reply->authenticate) {
+        MHD_add_response_header(response, "WWW-Authenticate", reply->authenticate);
+    }
     if (reply->retry_after_s) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%u", reply->retry_after_s);

@@ -294,6 +294,10 @@ const char *http_request_header(HttpRequest *request, const char *name) {
 const HttpPeer *http_request_peer(const HttpRequest *request) {
     return &request->conn->peer;
 }
+bool http_request_is_tcp(const HttpRequest *request) {
+    return request->conn->over_tcp;
+}
+
 const char *http_request_id(const HttpRequest *request) {
     return request->id;
 }

@@ -58,6 +58,12 @@ static Status start_mhd(HttpServer *server, Err *err) {
     return watch(server, fd, &server->mhd, err);
 }
 
+static Status open_door(HttpServer *server, Door *door, int fd, bool is_tcp, Err *err) {
+    TRY(watch(server, fd, door, err));
+    *door = (Door){ .fd = fd, .open = true, .is_tcp = is_tcp };
+    return STATUS_OK;
+}
+
 static Status start(HttpServer *server, int listen_fd, Err *err) {
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -70,10 +76,7 @@ static Status start(HttpServer *server, int listen_fd, Err *err) {
     }
     TRY(watch(server, server->wake_fd, &server->wake_fd, err));
     TRY(start_mhd(server, err));
-    TRY(watch(server, listen_fd, &server->listen_fd, err));
-    server->listen_fd = listen_fd;
-    server->listening = true;
-    return STATUS_OK;
+    return open_door(server, &server->doors[0], listen_fd, false, err);
 }
 
 Status http_server_open(int listen_fd, const HttpLimits *limits, const HttpHandlers *handlers,
@@ -82,16 +85,23 @@ Status http_server_open(int listen_fd, const HttpLimits *limits, const HttpHandl
     if (!server) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     server->limits = *limits;
     server->handlers = *handlers;
-    server->listen_fd = server->epoll_fd = server->wake_fd = server->spare_fd = -1;
+    server->epoll_fd = server->wake_fd = server->spare_fd = -1;
+    for (size_t i = 0; i < N_ELEMENTS(server->doors); i++) server->doors[i].fd = -1;
+    server->tcp_peer = HTTP_PEER_NULL;
     pthread_mutex_init(&server->wake_lock, NULL);
     Status status = start(server, listen_fd, err);
     if (status != STATUS_OK) {
-        server->listen_fd = -1;
+        server->doors[0].fd = -1;
         http_server_close(server);
         return status;
     }
     *ret = server;
     return STATUS_OK;
+}
+
+Status http_server_listen_tcp(HttpServer *server, int listen_fd, const HttpPeer *as, Err *err) {
+    TRY(http_peer_copy(&server->tcp_peer, as, err));
+    return open_door(server, &server->doors[1], listen_fd, true, err);
 }
 
 static void close_fd(int fd) {
@@ -111,7 +121,8 @@ HttpServer *http_server_close(HttpServer *server) {
         MHD_stop_daemon(server->mhd);
     }
     stream_drain_wakes(server);
-    close_fd(server->listen_fd);
+    for (size_t i = 0; i < N_ELEMENTS(server->doors); i++) close_fd(server->doors[i].fd);
+    http_peer_deinit(&server->tcp_peer);
     close_fd(server->epoll_fd);
     close_fd(server->wake_fd);
     close_fd(server->spare_fd);
@@ -148,10 +159,15 @@ void server_kick(HttpServer *server) {
     (void)n; /* a full counter wakes as well */
 }
 
+static bool is_door(const HttpServer *server, const void *tag) {
+    return tag == &server->doors[0] || tag == &server->doors[1];
+}
+
 bool http_server_run(HttpServer *server) {
     struct epoll_event events[EVENTS_PER_RUN];
     int n = epoll_wait(server->epoll_fd, events, EVENTS_PER_RUN, 0);
-    bool accept = false;
+    Door *knocked[N_ELEMENTS(server->doors)];
+    size_t n_knocked = 0;
     server->running = true;
     for (int i = 0; i < n; i++) {
         void *tag = events[i].data.ptr;
@@ -159,31 +175,36 @@ bool http_server_run(HttpServer *server) {
             uint64_t count;
             ssize_t got = read(server->wake_fd, &count, sizeof count);
             (void)got;
-        } else if (tag == &server->listen_fd) {
-            accept = true;
+        } else if (is_door(server, tag)) {
+            knocked[n_knocked++] = tag;
         } else if (tag != &server->mhd) {
             conn_lost(tag);
         }
     }
     stream_drain_wakes(server);
-    if (accept) conn_accept_all(server);
+    for (size_t i = 0; i < n_knocked; i++) conn_accept_all(server, knocked[i]);
     server->running = false;
     return run_mhd(server) || n == EVENTS_PER_RUN;
 }
 
-static void set_listening(HttpServer *server, bool listening) {
-    if (server->listen_fd < 0 || server->listening == listening) return;
-    struct epoll_event event = { .events = listening ? EPOLLIN : 0,
-                                 .data.ptr = &server->listen_fd };
-    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->listen_fd, &event) == 0) {
-        server->listening = listening;
-    }
+/* It was shut where descriptors ran out. */
+static void reopen(HttpServer *server, Door *door) {
+    if (door->fd < 0 || door->open) return;
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = door };
+    door->open = epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, door->fd, &event) == 0;
+}
+
+static void close_door(HttpServer *server, Door *door) {
+    if (door->fd < 0) return;
+    epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, door->fd, NULL);
+    close(door->fd);
+    door->fd = -1;
 }
 
 void http_server_tick(HttpServer *server) {
     int64_t now = clock_us();
     server->running = true;
-    set_listening(server, true); /* it was paused where descriptors ran out */
+    for (size_t i = 0; i < N_ELEMENTS(server->doors); i++) reopen(server, &server->doors[i]);
     for (Conn *conn = server->conns, *next; conn; conn = next) {
         next = conn->next;
         conn_tick(conn, now);
@@ -201,11 +222,7 @@ void http_server_set_limits(HttpServer *server, const HttpLimits *limits) {
 void http_server_drain(HttpServer *server) {
     if (server->draining) return;
     server->draining = true;
-    if (server->listen_fd >= 0) {
-        epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen_fd, NULL);
-        close(server->listen_fd);
-        server->listen_fd = -1;
-    }
+    for (size_t i = 0; i < N_ELEMENTS(server->doors); i++) close_door(server, &server->doors[i]);
     for (Conn *conn = server->conns; conn; conn = conn->next) {
         if (conn->state == CONN_IDLE) conn_doom(conn, 0, NULL, NULL);
     }

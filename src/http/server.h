@@ -1,8 +1,8 @@
 #pragma once
-/* HTTP/1.1 on a listening Unix socket: connections, strict heads, bodies with limits, replies,
- * streams, deadlines. Knows nothing of routes or of the event loop: the loop watches one descriptor
- * and calls http_server_run when it is readable and http_server_tick some times a second.
- * Threads: the loop thread only, except http/stream.h.
+/* HTTP/1.1 on a listening Unix socket, and on one of TCP where asked: connections, strict heads,
+ * bodies with limits, replies, streams, deadlines. Knows nothing of routes or of the event loop:
+ * the loop watches one descriptor and calls http_server_run when it is readable and
+ * http_server_tick some times a second. Threads: the loop thread only, except http/stream.h.
  * Source: RFC 9110, RFC 9112; libmicrohttpd 0.9.75. */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -67,6 +67,11 @@ typedef struct HttpHandlers {
 /* listen_fd: non-blocking, consumed on success. */
 Status http_server_open(int listen_fd, const HttpLimits *limits, const HttpHandlers *handlers,
                         HttpServer **ret, Err *err) MUST_CHECK;
+/* Serve a TCP socket too. The kernel does not say who is at its other end: to the handlers they are
+ * all `as`, and it is theirs to ask for a key before anything else (http_request_is_tcp).
+ * listen_fd: non-blocking, consumed on success. */
+Status http_server_listen_tcp(HttpServer *server, int listen_fd, const HttpPeer *as,
+                              Err *err) MUST_CHECK;
 /* Cuts what is still open. All streams must have lost their workers. */
 HttpServer *http_server_close(HttpServer *server);
 int http_server_fd(const HttpServer *server);
@@ -89,6 +94,7 @@ const HttpTarget *http_request_target(const HttpRequest *request);
 /* NULL where there is none. */
 const char *http_request_header(HttpRequest *request, const char *name);
 const HttpPeer *http_request_peer(const HttpRequest *request);
+bool http_request_is_tcp(const HttpRequest *request);
 const char *http_request_id(const HttpRequest *request);
 Arena *http_request_arena(HttpRequest *request);
 /* The body; the handler may take it away (STEAL the Buf's fields). */
@@ -106,6 +112,7 @@ typedef struct HttpReply {
     const char *content_type; /* NULL = application/json */
     const char *allow;        /* Allow of a 405; NULL = none */
     const char *disposition;  /* Content-Disposition; NULL = none */
+    const char *authenticate; /* WWW-Authenticate of a 401; NULL = none */
     unsigned retry_after_s;   /* 0 = none */
 } HttpReply;
 /* Once per request. body is taken over (emptied); NULL = none. */

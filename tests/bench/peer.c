@@ -88,6 +88,7 @@ static void load(Run *run) {
     c.n_threads = c.n_threads_batch = run->o.threads;
     c.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     c.no_perf = true;
+    if (run->o.greedy) c.type_k = c.type_v = GGML_TYPE_F32; /* as exact as it can */
     run->context = llama_init_from_model(run->model, c);
     if (!run->context) fail("no context");
     take(LOAD, now_s() - begin);
