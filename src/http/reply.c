@@ -9,10 +9,23 @@
 
 enum { PIECES_FROM_BYTES = 64 << 10 };
 
+/* The kinds of error that OpenAI's clients know: whose fault it was. */
+static const char *type_of(const char *code) {
+    static const char *const ours[] = { "internal", "io",      "damaged", "no_memory",
+                                        "no_space", "too_new", "busy",    "timeout" };
+    if (strcmp(code, "unauthorized") == 0) return "authentication_error";
+    if (strcmp(code, "denied") == 0) return "permission_error";
+    for (size_t i = 0; i < N_ELEMENTS(ours); i++) {
+        if (strcmp(code, ours[i]) == 0) return "server_error";
+    }
+    return "invalid_request_error";
+}
+
 void http_error_json(const char *code, const char *message, const char *param, Buf *ret) {
     JsonWriter w = JSON_WRITER(ret);
     json_begin_object(&w, NULL);
     json_begin_object(&w, "error");
+    json_string(&w, "type", type_of(code));
     json_string(&w, "code", code);
     json_string(&w, "message", message);
     if (param && *param) {

@@ -117,7 +117,7 @@ typedef struct HttpReply {
 } HttpReply;
 /* Once per request. body is taken over (emptied); NULL = none. */
 void http_reply(HttpRequest *request, const HttpReply *reply, Buf *body);
-/* {"error":{"code","message","param"}} */
+/* {"error":{"type","code","message","param"}} */
 void http_reply_error(HttpRequest *request, int status, const char *code, const char *message,
                       const char *param);
 void http_reply_err(HttpRequest *request, const Err *err);

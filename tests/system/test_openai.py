@@ -166,7 +166,7 @@ def errors(d, c):
             call()
             check(False, error.__name__)
         except error as e:
-            check(e.code and e.body["message"], "an error that says why", e)
+            check(e.code and e.body["message"] and e.type.endswith("_error"), "an error that says why", e)
 
 
 def gives_up(d, c):
