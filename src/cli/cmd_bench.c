@@ -56,7 +56,7 @@ int cmd_bench(Cli *cli, int argc, char **argv) {
         { 0, "requests", OPTION_COUNT, &requests, "N", "search, serve: per client (default 250, 4)",
           1, 1e6 },
         { 0, "rate", OPTION_NUMBER, &options.rate, "X",
-          "serve: questions a second, all clients together (default: as answers come)", 0, 1e6 },
+          "serve: questions a second, all together (default: as answers come)", 0, 1e6 },
         { 0, "shared", OPTION_COUNT, &options.shared_percent, "PERCENT",
           "serve: of each prompt, the same for all (default 60)", 0, 100 },
         { 0, "questions", OPTION_COUNT, &options.n_questions, "N",
