@@ -42,7 +42,7 @@ static int refuse(Err *err, int http, const char *what) {
 }
 
 typedef struct Seen {
-    unsigned hosts, lengths, encodings, types, expects;
+    unsigned hosts, lengths, encodings, types, expects, origins, keys;
     Slice host, length, encoding, expect, content_encoding;
 } Seen;
 
@@ -58,6 +58,8 @@ static int see_fields(const HttpHead *head, Seen *seen, Err *err) {
         if (http_name_equal(name, "content-length")) seen->lengths++, seen->length = value;
         if (http_name_equal(name, "transfer-encoding")) seen->encodings++, seen->encoding = value;
         if (http_name_equal(name, "content-type")) seen->types++;
+        if (http_name_equal(name, "origin")) seen->origins++;
+        if (http_name_equal(name, "authorization")) seen->keys++;
         if (http_name_equal(name, "expect")) seen->expects++, seen->expect = value;
         if (http_name_equal(name, "content-encoding")) seen->content_encoding = value;
     }
@@ -79,6 +81,8 @@ int http_check_head(const HttpHead *head, HttpFraming *ret, Err *err) {
         return refuse(err, 400, "white space in Host");
     }
     if (seen.types > 1) return refuse(err, 400, "more than one Content-Type");
+    if (seen.origins > 1) return refuse(err, 400, "more than one Origin");
+    if (seen.keys > 1) return refuse(err, 400, "more than one Authorization");
     if (seen.lengths > 1) return refuse(err, 400, "more than one Content-Length");
     if (seen.encodings > 1) return refuse(err, 400, "more than one Transfer-Encoding");
     if (seen.lengths && seen.encodings) {

@@ -55,6 +55,8 @@ ParameterizedTestParameters(http_check, refuses_bad_heads) {
         { "Host: x|Content-Length: 0x1", 400 },
         { "Host: x|Content-Length: 9999999999999999999", 400 },
         { "Host: x|Content-Type: a/b|Content-Type: a/b", 400 },
+        { "Host: x|Origin: a|Origin: a", 400 },
+        { "Host: x|Authorization: a|Authorization: b", 400 },
         { "Host: x|Expect: 200-ok", 417 },
         { "Host: x|Content-Encoding: gzip", 415 },
         { "Host: x|A B: c", 400 },
