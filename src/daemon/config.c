@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <ini.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 enum { MAX_FILE_BYTES = 1 << 20 };
@@ -121,6 +122,32 @@ static Status add_items(Loader *l, ConfigList *list, const char *text) {
     return STATUS_OK;
 }
 
+/* Names are not looked up: what they mean is for others to say. */
+static Status set_loopback(Loader *l, const ConfigKey *key, const char *text, void *field) {
+    static const struct {
+        const char *prefix;
+        int family;
+    } hosts[] = { { "127.0.0.1:", AF_INET }, { "[::1]:", AF_INET6 } };
+    *(ConfigLoopback *)field = (ConfigLoopback){ 0 };
+    if (!*text) return STATUS_OK;
+    for (size_t i = 0; i < N_ELEMENTS(hosts); i++) {
+        size_t n = strlen(hosts[i].prefix);
+        if (strncmp(text, hosts[i].prefix, n) != 0) continue;
+        double port;
+        const char *rest;
+        if (!parse_number(text + n, &port, &rest) || *rest || strchr(text + n, '.') ||
+            port > 65535) {
+            return wrong(l, key->name, "a PORT up to 65535 is expected in ", text);
+        }
+        *(ConfigLoopback *)field = (ConfigLoopback){ hosts[i].family, (uint16_t)port };
+        return STATUS_OK;
+    }
+    return wrong(l, key->name,
+                 "a loopback address 127.0.0.1:PORT or [::1]:PORT is expected (nothing here is "
+                 "encrypted: for others put a proxy with TLS before it), not ",
+                 text);
+}
+
 static Status set_value(Loader *l, const ConfigKey *key, const char *text) {
     void *field = (char *)l->config + key->offset;
     switch (key->type) {
@@ -144,6 +171,7 @@ static Status set_value(Loader *l, const ConfigKey *key, const char *text) {
         return STATUS_OK;
     }
     case CONFIG_LIST: return add_items(l, field, text);
+    case CONFIG_LOOPBACK: return set_loopback(l, key, text, field);
     default: return set_number(l, key, text, field);
     }
 }
@@ -387,8 +415,9 @@ Config *config_free(Config *config) {
 }
 
 const char *config_type_name(ConfigType type) {
-    static const char *const names[] = { "text",   "count", "size",       "time",
-                                         "number", "level", "octal mode", "list" };
+    static const char *const names[] = { "text",       "count",  "size",
+                                         "time",       "number", "level",
+                                         "octal mode", "list",   "loopback address" };
     return names[type];
 }
 

@@ -9,6 +9,12 @@
 
 enum { CONFIG_MAX_LINE = 198, CONFIG_MAX_SECTION = 48 }; /* bytes: inih's own limits */
 
+/* A TCP port of this machine. */
+typedef struct ConfigLoopback {
+    int family;    /* AF_INET: 127.0.0.1, AF_INET6: ::1; 0 = none */
+    uint16_t port; /* 0 = any that is free */
+} ConfigLoopback;
+
 typedef struct ConfigList {
     const char **items;
     size_t n, capacity; /* items: owned by the Config */
@@ -29,7 +35,8 @@ typedef struct Config {
     int64_t stop_timeout_us, heartbeat_us;
     size_t n_threads, n_prepare_threads; /* 0 = one per CPU */
     /* [tcp] */
-    const char *tcp_listen, *tcp_key_file, *tcp_user;
+    ConfigLoopback tcp_listen;
+    const char *tcp_key_file, *tcp_user;
     /* [limits] */
     size_t n_connections, n_connections_per_uid, header_bytes, uri_bytes, body_bytes, json_bytes,
         pending_bytes, queue, prepare_queue, commit_bytes, n_streams, stream_bytes, k,
@@ -66,8 +73,9 @@ typedef enum ConfigType {
     CONFIG_TIME,   /* int64_t, microseconds, with ms, s, min, h */
     CONFIG_NUMBER, /* double */
     CONFIG_LEVEL,
-    CONFIG_MODE, /* unsigned, octal */
-    CONFIG_LIST, /* of users and groups */
+    CONFIG_MODE,     /* unsigned, octal */
+    CONFIG_LIST,     /* of users and groups */
+    CONFIG_LOOPBACK, /* ConfigLoopback: 127.0.0.1:PORT or [::1]:PORT */
 } ConfigType;
 
 typedef struct ConfigKey {

@@ -31,12 +31,12 @@ const ConfigKey config_keys[] = {
     { "server", "prepare_threads", CONFIG_COUNT, AT(n_prepare_threads), "0", 0, 256, false,
       "Threads that read and embed new documents. 0: one per CPU." },
 
-    { "tcp", "listen", CONFIG_STRING, AT(tcp_listen), "", 0, 60, false,
-      "Loopback address and port to serve too, 127.0.0.1:8631 or [::1]:8631, for who has the key. "
-      "Default: none." },
-    { "tcp", "key_file", CONFIG_STRING, AT(tcp_key_file), "", 0, 4000, false,
-      "File with the key, one line of at least 16 characters that nobody else can read. Default: "
-      "the systemd credential api-key." },
+    { "tcp", "listen", CONFIG_LOOPBACK, AT(tcp_listen), "", 0, 0, false,
+      "Loopback address and port to serve too, 127.0.0.1:8631 or [::1]:8631, for who has the key "
+      "(port 0: one that is free). Default: none." },
+    { "tcp", "key_file", CONFIG_STRING, AT(tcp_key_file), "", 0, 4000, true,
+      "File with the key, one line of 16 to 512 characters, owned by root or fonted's user and "
+      "closed to others. SIGHUP reads it again. Default: the systemd credential api-key." },
     { "tcp", "user", CONFIG_STRING, AT(tcp_user), "nobody", 0, 64, false,
       "User whose rights (see [access]) the key gives." },
 

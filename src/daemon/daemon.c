@@ -25,7 +25,14 @@ static Status load_config(Daemon *daemon, Err *err) {
     Config *config = daemon->config;
     TRY(paths_state(config->state, &config->arena, &config->state, err));
     TRY(paths_socket(config->socket, &config->arena, &config->socket, err));
+    TRY(tcp_init(&daemon->tcp, config, err));
     return access_new(config, &daemon->access, err);
+}
+
+static void drop_config(Daemon *daemon) {
+    tcp_deinit(&daemon->tcp);
+    access_unref(daemon->access);
+    config_free(daemon->config);
 }
 
 static void raise_files(const Config *config) {
@@ -100,14 +107,9 @@ static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
 }
 
 static Status open_tcp(Daemon *daemon, Err *err) {
-    TRY(tcp_open(daemon->config, &daemon->tcp, err));
-    if (daemon->tcp.fd < 0) return STATUS_OK;
-    Status status = http_server_listen_tcp(daemon->server, daemon->tcp.fd, &daemon->tcp.peer, err);
-    if (status != STATUS_OK) {
-        close(daemon->tcp.fd);
-        return status;
-    }
-    log_line(LOG_NOTICE, "tcp: http://%s, with the rights of %s", daemon->tcp.address,
+    TRY(tcp_open(&daemon->tcp, daemon->config, daemon->server, err));
+    if (!*daemon->tcp.name) return STATUS_OK;
+    log_line(LOG_NOTICE, "tcp: http://%s, with the rights of %s", daemon->tcp.name,
              daemon->config->tcp_user);
     return STATUS_OK;
 }
@@ -169,34 +171,26 @@ static void stop(Daemon *daemon) {
     served_unref(daemon->served);
     index_close(daemon->index);
     listen_remove(&daemon->listener);
-    tcp_deinit(&daemon->tcp);
     conversations_free(daemon->conversations);
-    access_unref(daemon->access);
-    config_free(daemon->config);
+    drop_config(daemon);
     pthread_mutex_destroy(&daemon->done_lock);
 }
 
 static int check_config(Daemon *daemon) {
-    Err err = { 0 };
-    bool good = tcp_check_config(daemon->config, &err) == STATUS_OK;
-    if (!good) log_line(LOG_ERROR, "%s", err.text);
-    if (good)
-        log_line(LOG_NOTICE, "configuration is good: state=%s socket=%s", daemon->config->state,
-                 daemon->config->socket);
-    access_unref(daemon->access);
-    config_free(daemon->config);
-    return good ? DAEMON_EXIT_OK : DAEMON_EXIT_USAGE;
+    log_line(LOG_NOTICE, "configuration is good: state=%s socket=%s", daemon->config->state,
+             daemon->config->socket);
+    drop_config(daemon);
+    return DAEMON_EXIT_OK;
 }
 
 int daemon_run(const DaemonOptions *options) {
-    Daemon daemon = { .options = options, .listener.fd = -1, .tcp = { .fd = -1 } };
+    Daemon daemon = { .options = options, .listener.fd = -1, .tcp = TCP_NULL };
     Err err = { 0 };
     signal(SIGPIPE, SIG_IGN);
     sigbus_install();
     if (load_config(&daemon, &err) != STATUS_OK) {
         log_line(LOG_ERROR, "%s", err.text);
-        access_unref(daemon.access);
-        config_free(daemon.config);
+        drop_config(&daemon);
         return DAEMON_EXIT_USAGE;
     }
     if (options->check_config) return check_config(&daemon);

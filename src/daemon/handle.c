@@ -79,9 +79,10 @@ static void on_done(void *context, const HttpDone *done) {
     Daemon *daemon = context;
     metrics_count(&daemon->metrics, done);
     log_line(done->status >= 500 && done->status != 503 ? LOG_WARNING : LOG_INFO,
-             "request id=%s uid=%u method=%s route=%s status=%d ms=%.2f bytes=%llu", done->id,
-             (unsigned)done->uid, http_method_name(done->method), done->label, done->status,
-             (double)done->duration_us / 1000, (unsigned long long)done->n_bytes);
+             "request id=%s uid=%u%s method=%s route=%s status=%d ms=%.2f bytes=%llu", done->id,
+             (unsigned)done->uid, done->tcp ? " via=tcp" : "", http_method_name(done->method),
+             done->label, done->status, (double)done->duration_us / 1000,
+             (unsigned long long)done->n_bytes);
 }
 
 void daemon_handlers(Daemon *daemon, HttpHandlers *ret) {

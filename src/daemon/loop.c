@@ -105,6 +105,7 @@ typedef struct Reload {
     Config *config;
     Access *access;
     Served *served; /* where another one is asked for */
+    HttpGuard guard;
     Status status;
     Err err;
 } Reload;
@@ -118,6 +119,9 @@ static void reload_work(uv_work_t *work) {
                                  options->n_overrides, &reload->config, &reload->err);
     if (reload->status == STATUS_OK) {
         reload->status = access_new(reload->config, &reload->access, &reload->err);
+    }
+    if (reload->status == STATUS_OK && *daemon->tcp.name) {
+        reload->status = tcp_read_key(reload->config, &reload->guard, &reload->err);
     }
     if (reload->status == STATUS_OK && !served_is_same(daemon->config, reload->config)) {
         reload->status = served_open(reload->config, &reload->served, &reload->err);
@@ -142,6 +146,7 @@ static void apply(Daemon *daemon, Reload *reload) {
     HttpLimits limits;
     daemon_http_limits(daemon->config, &limits);
     http_server_set_limits(daemon->server, &limits);
+    if (*daemon->tcp.name) daemon->tcp.guard = reload->guard;
     ConversationLimits conversations;
     daemon_conversation_limits(daemon->config, &conversations);
     conversations_set_limits(daemon->conversations, &conversations);

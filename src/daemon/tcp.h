@@ -1,25 +1,25 @@
 #pragma once
 /* TCP on a loopback address, for clients that know no Unix sockets: off unless asked for, and only
  * for those that show a key. The kernel does not say who they are, so all are taken for one user.
- * Threads: opened at the start; tcp_check on the loop thread. */
+ * Threads: start-up, and then the loop thread; tcp_read_key: any. */
 #include "daemon/config.h"
 #include "http/server.h"
 
 typedef struct Tcp {
-    int fd;           /* listening, non-blocking, close-on-exec; -1 = off */
-    char address[64]; /* "127.0.0.1:8631", with the port that was given for 0 */
-    uint8_t key[32];  /* SHA-256 of the key, so that comparing it tells nothing of it */
-    HttpPeer peer;    /* whose rights the key gives */
+    HttpGuard guard; /* the key */
+    HttpPeer peer;   /* whose rights it gives */
+    char name[32];   /* "127.0.0.1:8631", with the port that was given for 0; "" = off */
 } Tcp;
+#define TCP_NULL ((Tcp){ .peer = HTTP_PEER_NULL })
 
-/* [tcp] listen, key_file, user. Where listen is empty *ret has fd -1. INVALID naming the setting:
- * an address that is not of the loopback, no key, a key that others can read or that is short, an
- * unknown user; CONFLICT where the port is taken. */
-Status tcp_open(const Config *config, Tcp *ret, Err *err) MUST_CHECK;
-/* The fd is the caller's. */
+/* Reads the key of [tcp] and looks its user up; nothing where tcp.listen is not set. USAGE where
+ * there is no key, INVALID for a key that others can read or that is too short and for an unknown
+ * user, else what opening a file says; all name the setting. */
+Status tcp_init(Tcp *tcp, const Config *config, Err *err) MUST_CHECK;
 void tcp_deinit(Tcp *tcp);
-/* What is checked of the settings without opening anything (--check-config). */
-Status tcp_check_config(const Config *config, Err *err) MUST_CHECK;
-/* Is a request that came by TCP welcome: Host (and Origin, where a browser sends one) name the
- * loopback, Authorization has the key? False where it was answered: 401 or 403. */
+/* The key alone: of tcp.key_file, else the credential "api-key" that systemd hands over. */
+Status tcp_read_key(const Config *config, HttpGuard *ret, Err *err) MUST_CHECK;
+/* Listen, and hand the socket to the server. Nothing where it is off. */
+Status tcp_open(Tcp *tcp, const Config *config, HttpServer *server, Err *err) MUST_CHECK;
+/* Is a request that came by TCP welcome? False where it was answered: 401 or 403. */
 bool tcp_check(const Tcp *tcp, HttpRequest *request);

@@ -263,6 +263,7 @@ void request_completed_cb(void *context, struct MHD_Connection *mhd, void **user
             .label = request->label,
             .method = request->method,
             .uid = conn->peer.uid,
+            .tcp = conn->over_tcp,
             .status = request->status && (whole || request->status >= 400) ? request->status : 499,
             .duration_us = clock_us() - request->begun_us,
             .n_bytes = request->n_sent,

@@ -6,6 +6,7 @@
  * Source: RFC 9110, RFC 9112; libmicrohttpd 0.9.75. */
 #include "base/arena.h"
 #include "base/buf.h"
+#include "http/guard.h"
 #include "http/peer.h"
 #include "http/stream.h"
 #include "http/target.h"
@@ -46,6 +47,7 @@ typedef struct HttpDone {
     const char *label; /* route pattern as set by http_request_set_label; "-" */
     HttpMethod method;
     uid_t uid;
+    bool tcp;   /* over TCP, so that uid is that of all who have the key */
     int status; /* 499: the client left before the reply */
     int64_t duration_us;
     uint64_t n_bytes; /* of the reply's body that were handed out */

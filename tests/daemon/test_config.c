@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 static Status load_one(const char *setting, Config **ret, Err *err) {
@@ -22,6 +23,36 @@ Test(daemon_config, reads_units) {
     cr_assert_float_eq(config->min_confidence, 0.25, 1e-12);
     cr_assert_eq(config->socket_mode, 0600);
     config_free(config);
+}
+
+Test(daemon_config, takes_loopback_addresses_only) {
+    static const struct {
+        const char *setting;
+        int family;
+        unsigned port;
+    } good[] = { { "tcp.listen=", 0, 0 },
+                 { "tcp.listen=127.0.0.1:80", AF_INET, 80 },
+                 { "tcp.listen=[::1]:65535", AF_INET6, 65535 } };
+    for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+        Config *config = NULL;
+        cr_assert_eq(load_one(good[i].setting, &config, NULL), STATUS_OK, "%s", good[i].setting);
+        cr_assert_eq(config->tcp_listen.family, good[i].family);
+        cr_assert_eq(config->tcp_listen.port, good[i].port);
+        config_free(config);
+    }
+    static const char *const bad[] = {
+        "0.0.0.0:80",    "127.0.0.2:80",    "[::]:80",       "localhost:80",   "127.0.0.1",
+        "127.0.0.1:",    "127.0.0.1:65536", "127.0.0.1:1e3", "127.0.0.1:80.0", "127.0.0.1:80:80",
+        "127.0.0.1: 80", "[::1]:-1",        "[::1%lo]:80"
+    };
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+        char setting[64];
+        snprintf(setting, sizeof setting, "tcp.listen=%s", bad[i]);
+        Config *config = NULL;
+        Err err = { 0 };
+        cr_assert_eq(load_one(setting, &config, &err), STATUS_INVALID, "%s", setting);
+        cr_assert_str_eq(err.param, "listen");
+    }
 }
 
 Test(daemon_config, every_default_is_within_its_limits) {

@@ -2,6 +2,7 @@
 import glob
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -63,9 +64,9 @@ def only_for_names_of_the_loopback():
         for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:8x",
                      "127.0.0.10", ""):
             equal((ask(d.port, headers={"Host": host}).status), 403, f"Host {host!r}")
-        for origin in ("http://localhost:3000", "https://127.0.0.1"):
-            equal(ask(d.port, headers={"Origin": origin}).status, 200, f"Origin {origin}")
-        for origin in ("https://evil.example", "null", "http://localhost.evil.example", "file://"):
+        own = f"http://127.0.0.1:{d.port}"
+        equal(ask(d.port, headers={"Origin": own}).status, 200, "its own origin")
+        for origin in ("http://localhost:3000", own + "0", "https" + own[4:], "https://evil.example", "null", "http://localhost.evil.example", "file://"):
             equal(ask(d.port, headers={"Origin": origin}).status, 403, f"Origin {origin}")
 
 
@@ -78,15 +79,15 @@ def the_key_has_the_rights_of_its_user():
 
 def wrong_settings_are_named():
     cases = (
-        ("0.0.0.0:8631", KEY, 0o600, "nobody", "no loopback address"),
-        ("192.168.1.1:80", KEY, 0o600, "nobody", "no loopback address"),
-        ("[::]:80", KEY, 0o600, "nobody", "no loopback address"),
+        ("0.0.0.0:8631", KEY, 0o600, "nobody", "loopback address"),
+        ("192.168.1.1:80", KEY, 0o600, "nobody", "loopback address"),
+        ("[::]:80", KEY, 0o600, "nobody", "loopback address"),
         ("localhost:80", KEY, 0o600, "nobody", "PORT"),
         ("127.0.0.1", KEY, 0o600, "nobody", "PORT"),
         ("127.0.0.1:99999", KEY, 0o600, "nobody", "PORT"),
         ("127.0.0.1:0", KEY, 0o644, "nobody", "mode 0644"),
         ("127.0.0.1:0", "short", 0o600, "nobody", "16 to 512"),
-        ("127.0.0.1:0", "two words in the key", 0o600, "nobody", "16 to 512"),
+        ("127.0.0.1:0", "two words in the key", 0o600, "nobody", "byte 3"),
         ("127.0.0.1:0", "", 0o600, "nobody", "16 to 512"),
         ("127.0.0.1:0", KEY, 0o600, "no-such-user", "no such user"),
         ("127.0.0.1:0", None, 0o600, "nobody", "needs a key"),
@@ -97,10 +98,75 @@ def wrong_settings_are_named():
             if key is not None:
                 d.settings.append("tcp.key_file=" + write_key(d, key, mode))
             command = d.command()
-            for more, status in ((["--check-config"], 2), ([], 1)):
+            for more in (["--check-config"], []):
                 run = subprocess.run(command + more, capture_output=True, text=True, timeout=30)
-                equal(run.returncode, status, f"{listen} {more}: {run.stderr}")
+                equal(run.returncode, 2, f"{listen} {more}: {run.stderr}")
                 check(text in run.stderr, f"it says why: {text}", run.stderr)
+
+
+def a_wrong_address_is_found_in_its_file():
+    with Daemon("--check-config", "--config", "/dev/null", start=False) as d:
+        path = d.arguments[-1] = os.path.join(d.folder, "fonted.conf")
+        with open(path, "w") as f:
+            f.write("[tcp]\n\nlisten = 192.168.1.1:80\n")
+        run = subprocess.run(d.command(), capture_output=True, text=True, timeout=30)
+        check(run.returncode == 2 and f"{path}:3: " in run.stderr, "with file and line", run.stderr)
+
+
+def the_keys_file_is_nobody_elses():
+    with Daemon(start=False) as d:
+        path = write_key(d)
+        d.settings = ["tcp.listen=127.0.0.1:0", "tcp.key_file=" + path]
+
+        def checked():
+            return subprocess.run(d.command() + ["--check-config"], capture_output=True, text=True)
+
+        for mode, text in ((0o604, "mode 0604"), (0o620, "mode 0620"), (0o640, None), (0o400, None)):
+            os.chmod(path, mode)
+            run = checked()
+            equal(run.returncode, 2 if text else 0, f"mode {mode:o}")
+            check(not text or text in run.stderr, "it says why", run.stderr)
+        if os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
+            run = checked()
+            check(run.returncode == 2 and "belongs to user 65534" in run.stderr, "an owner", run.stderr)
+        os.unlink(path)
+        os.mkfifo(path)
+        check("not a regular file" in checked().stderr, "a pipe")
+
+
+def systemds_credential():
+    with Daemon(start=False) as d:
+        os.rename(write_key(d, mode=0o440), os.path.join(d.folder, "api-key"))
+        d.settings, d.env = ["tcp.listen=127.0.0.1:0"], {"CREDENTIALS_DIRECTORY": d.folder}
+        d.start()
+        port = int(re.search(r"tcp: http://.*:(\d+),", d.log())[1])
+        equal(ask(port).status, 200, "the key of the credential api-key")
+
+
+def another_key_with_sighup():
+    with tcp_daemon() as d:
+        another = "another-key-altogether"
+        write_key(d, another)
+        d.process.send_signal(signal.SIGHUP)
+        d.wait_log("reload: done")
+        equal((ask(d.port).status, ask(d.port, key=another).status), (401, 200), "the new key only")
+        write_key(d, "short")
+        d.process.send_signal(signal.SIGHUP)
+        d.wait_log("reload: nothing is changed")
+        equal(ask(d.port, key=another).status, 200, "a bad one changes nothing")
+
+
+def curl_too():
+    with tcp_daemon() as d:
+        command = ["curl", "-s", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}",
+                   f"http://localhost:{d.port}/v1/models", "-4", "-H"]
+        for header, status in (("Authorization: Bearer " + KEY, "200"), ("A: b", "401")):
+            run = subprocess.run(command + [header], capture_output=True, text=True)
+            equal(run.stdout, status, header)
+        d.wait_log("via=tcp")
+        two = ask(d.port, headers={"authorization": "Bearer " + KEY})
+        equal(two.status, 400, "two keys")
 
 
 def a_taken_port_and_ipv6():
@@ -153,4 +219,6 @@ def the_official_client():
 
 
 main(only_with_the_key, only_for_names_of_the_loopback, the_key_has_the_rights_of_its_user,
-     wrong_settings_are_named, a_taken_port_and_ipv6, many_at_once_and_a_clean_end, the_official_client)
+     wrong_settings_are_named,
+     a_wrong_address_is_found_in_its_file, the_keys_file_is_nobody_elses, systemds_credential,
+     another_key_with_sighup, curl_too, a_taken_port_and_ipv6, many_at_once_and_a_clean_end, the_official_client)
