@@ -18,10 +18,17 @@ complete -c fonte -n __fonte_no_command -a status -d 'Show the state of the daem
 complete -c fonte -n __fonte_no_command -a eval -d 'Measure quality on a dataset'
 complete -c fonte -n __fonte_no_command -a bench -d 'Measure the speed of this machine'
 complete -c fonte -n __fonte_no_command -a model -d 'Work with model files'
-set -l models inspect verify tokenize detokenize logits generate perplexity quantize convert random
+set -l models pull inspect verify tokenize detokenize logits generate perplexity quantize convert random
 set -l model '__fish_seen_subcommand_from model'
 complete -c fonte -n "$model; and not __fish_seen_subcommand_from $models" -a "$models"
 complete -c fonte -n $model -F
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -a 'llama-2-7b-chat llama-2-7b-chat-q8 llama-2-13b-chat llama-2-70b-chat llama-2-7b' -d 'Model'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -s d -l dir -x -a '(__fish_complete_directories)' -d 'Folder to put it in'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -l sha256 -x -d 'Its digest'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -s y -l yes -d 'Accept the licence'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -s l -l list -d 'Models that have a name'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -l retries -x -d 'Attempts in vain'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -l patience -x -d 'Seconds without a byte'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s k -l keys -d 'All metadata'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s t -l tensors -d 'All tensors'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from verify quantize" -s j -l threads -x -d Threads

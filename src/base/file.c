@@ -96,6 +96,12 @@ Status file_replace_by(const char *path, Status (*write)(void *context, FILE *fi
     return status;
 }
 
+Status file_publish(int fd, const char *beside, const char *path, Err *err) {
+    if (fsync(fd) != 0) return err_set_errno(err, errno, "%s: fsync", beside);
+    if (rename(beside, path) != 0) return err_set_errno(err, errno, "%s", path);
+    return fsync_folder_of(path, err);
+}
+
 Status file_remove(const char *path, Err *err) {
     if (unlink(path) != 0) return err_set_errno(err, errno, "%s", path);
     return fsync_folder_of(path, err);

@@ -12,6 +12,9 @@ Status file_replace(const char *path, const Slice *pieces, size_t n_pieces, Err 
 /* The same with whatever write() writes to the file. */
 Status file_replace_by(const char *path, Status (*write)(void *context, FILE *file, Err *err),
                        void *context, Err *err) MUST_CHECK;
+/* Give a file that was written beside it its name: fsync of fd, rename, fsync of the folder. What
+ * has that name is replaced. */
+Status file_publish(int fd, const char *beside, const char *path, Err *err) MUST_CHECK;
 /* Remove it for good: unlink, fsync of the folder. NOT_FOUND. */
 Status file_remove(const char *path, Err *err) MUST_CHECK;
 /* mkdir -p with the mode (of those that are new). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const Command commands[] = {
+    { "pull", "Bring a model here", model_pull },
     { "inspect", "Show what a file holds: sizes, types, tokenizer, licence", model_inspect },
     { "verify", "Check a whole file", model_verify },
     { "tokenize", "Text to token ids", model_tokenize },

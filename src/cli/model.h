@@ -12,6 +12,7 @@ int model_generate(Cli *cli, int argc, char **argv);
 int model_inspect(Cli *cli, int argc, char **argv);
 int model_logits(Cli *cli, int argc, char **argv);
 int model_perplexity(Cli *cli, int argc, char **argv);
+int model_pull(Cli *cli, int argc, char **argv);
 int model_quantize(Cli *cli, int argc, char **argv);
 int model_random(Cli *cli, int argc, char **argv);
 int model_tokenize(Cli *cli, int argc, char **argv);
