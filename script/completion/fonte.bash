@@ -40,10 +40,11 @@ _fonte() {
     bench) options="ingest search engine serve --rate --shared --questions --set --size --passages --clients --requests
         --prompt --decode --context --streams --threads --kv --kernels --profile --speculation --repeat" ;;
     model)
-        local models="pull inspect verify tokenize detokenize logits generate perplexity quantize convert random"
+        local models="pull use inspect verify tokenize detokenize logits generate perplexity quantize convert random"
         case ${COMP_WORDS[i + 1]} in
         pull) options="--dir --sha256 --yes --list --retries --patience
             llama-2-7b-chat llama-2-7b-chat-q8 llama-2-13b-chat llama-2-70b-chat llama-2-7b" ;;
+        use) options="--default --template --name" ;;
         inspect) options="--keys --tensors" ;;
         verify) options="--threads" ;;
         tokenize) options="--file --bos --eos --ids" ;;

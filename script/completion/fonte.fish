@@ -18,7 +18,7 @@ complete -c fonte -n __fonte_no_command -a status -d 'Show the state of the daem
 complete -c fonte -n __fonte_no_command -a eval -d 'Measure quality on a dataset'
 complete -c fonte -n __fonte_no_command -a bench -d 'Measure the speed of this machine'
 complete -c fonte -n __fonte_no_command -a model -d 'Work with model files'
-set -l models pull inspect verify tokenize detokenize logits generate perplexity quantize convert random
+set -l models pull use inspect verify tokenize detokenize logits generate perplexity quantize convert random
 set -l model '__fish_seen_subcommand_from model'
 complete -c fonte -n "$model; and not __fish_seen_subcommand_from $models" -a "$models"
 complete -c fonte -n $model -F
@@ -29,6 +29,9 @@ complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -s y -l yes 
 complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -s l -l list -d 'Models that have a name'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -l retries -x -d 'Attempts in vain'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from pull" -l patience -x -d 'Seconds without a byte'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from use" -l default -d 'What the configuration says'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from use" -s t -l template -x -a 'llama2 llama3 mistral zephyr chatml' -d 'Chat template'
+complete -c fonte -n "$model; and __fish_seen_subcommand_from use" -s n -l name -x -d 'Name'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s k -l keys -d 'All metadata'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from inspect" -s t -l tensors -d 'All tensors'
 complete -c fonte -n "$model; and __fish_seen_subcommand_from verify quantize" -s j -l threads -x -d Threads

@@ -1,4 +1,5 @@
-/* fonte model: model files, without a daemon. Its commands are a table like main.c's. */
+/* fonte model: model files, without a daemon but for use. Its commands are a table like main.c's.
+ */
 #include "cli/commands.h"
 #include "cli/model.h"
 
@@ -6,6 +7,7 @@
 
 static const Command commands[] = {
     { "pull", "Bring a model here", model_pull },
+    { "use", "Have the daemon answer with another model", model_use },
     { "inspect", "Show what a file holds: sizes, types, tokenizer, licence", model_inspect },
     { "verify", "Check a whole file", model_verify },
     { "tokenize", "Text to token ids", model_tokenize },
@@ -22,7 +24,8 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 int cmd_model(Cli *cli, int argc, char **argv) {
     char about[2048];
     size_t n = (size_t)snprintf(
-        about, sizeof about, "Work with model files (GGUF). No daemon is needed.\n\nCommands:\n");
+        about, sizeof about,
+        "Work with model files (GGUF). Only 'use' needs the daemon.\n\nCommands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
         n += (size_t)snprintf(about + n, sizeof about - n, "  %-10s  %s\n", commands[i].name,
                               commands[i].help);

@@ -16,6 +16,7 @@ int model_pull(Cli *cli, int argc, char **argv);
 int model_quantize(Cli *cli, int argc, char **argv);
 int model_random(Cli *cli, int argc, char **argv);
 int model_tokenize(Cli *cli, int argc, char **argv);
+int model_use(Cli *cli, int argc, char **argv);
 int model_verify(Cli *cli, int argc, char **argv);
 
 /* A larger text or list is refused; the tokenizer's own limit. */

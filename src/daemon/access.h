@@ -15,4 +15,6 @@ Access *access_unref(Access *access);
 
 bool access_may(const Access *access, const HttpPeer *peer, AccessRight right,
                 const char *collection);
+/* May the peer choose the model? */
+bool access_may_choose(const Access *access, const HttpPeer *peer);
 bool access_is_admin(const Access *access, const HttpPeer *peer);

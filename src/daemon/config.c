@@ -359,19 +359,30 @@ static Status load_override(Loader *l, const char *text) {
     return set_key(l, section, name, equals + 1);
 }
 
-static Status load(Loader *l, const char *file, bool must_exist, const char *const *overrides,
-                   size_t n_overrides) {
+/* The file that people name and conf.d beside it. */
+static Status load_given(Loader *l, const char *file, bool must_exist) {
+    if (!file || strcmp(file, "/dev/null") == 0) return STATUS_OK; /* people name it: no file */
+    Status status = load_file(l, file);
+    if (status == STATUS_NOT_FOUND && must_exist) {
+        return err_set_param(l->err, STATUS_INVALID, "config", "%s: no such file", file);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    return load_folder(l, file);
+}
+
+static Status load(Loader *l, const char *file, bool must_exist, const char *chosen,
+                   const char *const *overrides, size_t n_overrides) {
     l->file = "built-in default";
     for (size_t i = 0; i < config_n_keys; i++) {
         TRY(set_value(l, &config_keys[i], config_keys[i].fallback));
     }
-    if (file && strcmp(file, "/dev/null") != 0) { /* people name it to mean: no file */
-        Status status = load_file(l, file);
-        if (status == STATUS_NOT_FOUND && must_exist) {
-            return err_set_param(l->err, STATUS_INVALID, "config", "%s: no such file", file);
+    TRY(load_given(l, file, must_exist));
+    if (chosen) {
+        /* who checks the configuration need not be who may look into the state folder */
+        Status status = load_file(l, chosen);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_DENIED) {
+            return status;
         }
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
-        TRY(load_folder(l, file));
     }
     l->file = "command line";
     l->source++;
@@ -381,6 +392,11 @@ static Status load(Loader *l, const char *file, bool must_exist, const char *con
 
 Status config_load(const char *file, bool must_exist, const char *const *overrides,
                    size_t n_overrides, Config **ret, Err *err) {
+    return config_load_with(file, must_exist, NULL, overrides, n_overrides, ret, err);
+}
+
+Status config_load_with(const char *file, bool must_exist, const char *chosen,
+                        const char *const *overrides, size_t n_overrides, Config **ret, Err *err) {
     Config *config = mem_alloc(1, sizeof *config);
     AUTO_FREE unsigned *seen_in = mem_alloc(config_n_keys, sizeof *seen_in);
     if (config) config->given = mem_alloc(config_n_keys, sizeof *config->given);
@@ -389,7 +405,7 @@ Status config_load(const char *file, bool must_exist, const char *const *overrid
         return err_set(err, STATUS_NO_MEMORY, "out of memory");
     }
     Loader l = { .config = config, .seen_in = seen_in, .err = err };
-    Status status = load(&l, file, must_exist, overrides, n_overrides);
+    Status status = load(&l, file, must_exist, chosen, overrides, n_overrides);
     if (status != STATUS_OK) {
         config_free(config);
         return status;
@@ -403,6 +419,7 @@ Config *config_free(Config *config) {
     free(config->read.items);
     free(config->write.items);
     free(config->admin.items);
+    free(config->choose.items);
     for (size_t i = 0; i < config->n_collections; i++) {
         free(config->collections[i].read.items);
         free(config->collections[i].write.items);

@@ -57,7 +57,7 @@ typedef struct Config {
         n_generate_queue, n_drafted, answer_tokens, strict;
     double gap_ratio;
     /* [access] */
-    ConfigList read, write, admin;
+    ConfigList read, write, admin, choose;
     /* [collection NAME] */
     ConfigCollection *collections;
     size_t n_collections, collections_capacity;
@@ -96,6 +96,10 @@ extern const size_t config_n_keys;
 Status config_load(const char *file, bool must_exist, const char *const *overrides,
                    size_t n_overrides, Config **ret, Err *err) MUST_CHECK;
 Config *config_free(Config *config);
+/* The same with one more file behind conf.d, where it is there (NULL = none). */
+Status config_load_with(const char *file, bool must_exist, const char *chosen,
+                        const char *const *overrides, size_t n_overrides, Config **ret,
+                        Err *err) MUST_CHECK;
 /* The table as text for people. */
 void config_help(Buf *ret);
 /* Names ("section.key") of keys that differ and need a restart, as one line; "" = none. */

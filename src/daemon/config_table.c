@@ -152,5 +152,8 @@ const ConfigKey config_keys[] = {
       "Who may add, replace and delete documents, where a collection does not say otherwise." },
     { "access", "admin", CONFIG_LIST, AT(admin), "*", 0, 0, true,
       "Who may see /v1/status, /v1/jobs and /metrics." },
+    { "access", "model", CONFIG_LIST, AT(choose), "", 0, 0, true,
+      "Who may choose the model (fonte model use), by any path that fonted can read. Default: only "
+      "root and fonted's own user." },
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;

@@ -17,11 +17,25 @@
 /* Descriptors beside connections: the store's, the index's, libuv's, logs. */
 enum { OTHER_FILES = 256 };
 
-static Status load_config(Daemon *daemon, Err *err) {
-    const DaemonOptions *options = daemon->options;
+Status daemon_read_config(const DaemonOptions *options, const char *state, Config **ret, Err *err) {
     const char *file = options->config_file ? options->config_file : FONTE_CONFIG_FILE;
-    TRY(config_load(file, options->config_file != NULL, options->overrides, options->n_overrides,
-                    &daemon->config, err));
+    AUTO_BUF Buf chosen = BUF_NULL;
+    if (state) TRY(chosen_path(state, &chosen, err));
+    return config_load_with(file, options->config_file != NULL, chosen.p, options->overrides,
+                            options->n_overrides, ret, err);
+}
+
+/* Twice: the state folder, which holds the last file, is named by the others. */
+static Status load_config(Daemon *daemon, Err *err) {
+    Config *plain = NULL;
+    const char *state = NULL;
+    TRY(daemon_read_config(daemon->options, NULL, &plain, err));
+    Status status = paths_state(plain->state, &plain->arena, &state, err);
+    if (status == STATUS_OK) {
+        status = daemon_read_config(daemon->options, state, &daemon->config, err);
+    }
+    config_free(plain);
+    TRY(status);
     Config *config = daemon->config;
     TRY(paths_state(config->state, &config->arena, &config->state, err));
     TRY(paths_socket(config->socket, &config->arena, &config->socket, err));
@@ -134,6 +148,7 @@ static Status start(Daemon *daemon, Err *err) {
     TRY(open_index(daemon, n_threads, err));
     TRY(served_open(config, &daemon->served, err));
     TRY(open_conversations(daemon, err));
+    daemon_load_audience(daemon);
     TRY(open_threads(daemon, n_threads, err));
     TRY(open_server(daemon, err));
     return daemon_loop_open(daemon, err);
@@ -171,6 +186,8 @@ static void stop(Daemon *daemon) {
     served_unref(daemon->served);
     index_close(daemon->index);
     listen_remove(&daemon->listener);
+    daemon_save_audience(daemon);
+    audience_deinit(&daemon->audience);
     conversations_free(daemon->conversations);
     drop_config(daemon);
     pthread_mutex_destroy(&daemon->done_lock);

@@ -78,6 +78,7 @@ static void on_gone(void *context, HttpRequest *request, HttpGone why) {
 static void on_done(void *context, const HttpDone *done) {
     Daemon *daemon = context;
     metrics_count(&daemon->metrics, done);
+    daemon_count_peer(daemon, done);
     log_line(done->status >= 500 && done->status != 503 ? LOG_WARNING : LOG_INFO,
              "request id=%s uid=%u%s method=%s route=%s status=%d ms=%.2f bytes=%llu", done->id,
              (unsigned)done->uid, done->tcp ? " via=tcp" : "", http_method_name(done->method),

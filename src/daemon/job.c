@@ -91,16 +91,17 @@ static void drop(Job *job) {
     job_free(job);
 }
 
-void job_submit(Job *job) {
+bool job_submit(Job *job) {
     const Config *config = job->daemon->config;
     size_t queue = job->is_change ? config->prepare_queue : config->queue;
-    if (work_pool_push(choose_pool(job), &job->item, queue, config->pending_bytes)) return;
+    if (work_pool_push(choose_pool(job), &job->item, queue, config->pending_bytes)) return true;
     HttpRequest *request = job->request;
     drop(job);
     http_reply_error(request, 503, "busy",
                      queue == config->queue ? "too many requests wait (limits.queue)"
                                             : "too many documents wait (limits.prepare_queue)",
                      NULL);
+    return false;
 }
 
 void job_start(Job *job, Status status, bool streams, Err *err) {
@@ -200,6 +201,7 @@ void daemon_pool_run(WorkItem *item) {
 }
 
 static void finish(Job *job) {
+    if (job->settle) job->settle(job);
     if (job->request) {
         if (job->err.status == STATUS_OK && job->finish) job->finish(job);
         HttpRequest *request = STEAL(job->request);

@@ -5,6 +5,7 @@
  * and the links belong to the loop; the rest to whoever runs the job. */
 #include "answer/answer.h"
 #include "daemon/access.h"
+#include "daemon/chosen.h"
 #include "daemon/served.h"
 #include "daemon/work.h"
 #include "http/server.h"
@@ -47,12 +48,15 @@ struct Job {
     struct Completion *completion; /* OpenAI's; in the arena */
     Served *served;                /* owned reference; NULL = none needed */
     size_t daemon_answer_tokens;   /* [generator] answer_tokens */
+    Chosen chosen;                 /* of PUT /v1/model */
     bool generates;                /* runs on the pool that waits for the engine */
 
     /* on a pool's thread; OK with `committed` unset hands a change to the writer */
     Status (*work)(Job *job, Err *err);
     /* on the loop, before the reply, where work was OK; may be NULL */
     void (*finish)(Job *job);
+    /* on the loop, always, before the reply and where nobody waits for it; may be NULL */
+    void (*settle)(Job *job);
     bool is_change;
     IndexPrepared *prepared; /* of a change; NULL = document is removed */
 
@@ -71,9 +75,9 @@ Job *job_free(Job *job);
 /* Take a reference to the served model, and let it write the job's answer unless the mode is
  * extract. */
 void job_use_model(Job *job);
-/* To a pool; where its queue is full, 503 and the job is gone. Changes go to the pool that
- * prepares, what waits for the engine to the pool that generates. */
-void job_submit(Job *job);
+/* To a pool; where its queue is full: false, 503 is replied and the job is gone. Changes go to the
+ * pool that prepares, what waits for the engine to the pool that generates. */
+bool job_submit(Job *job);
 /* What a route ends with once it has read the request: OK submits the job, whose events are
  * streamed where `streams`; any other status is replied as err says, and the job is gone. */
 void job_start(Job *job, Status status, bool streams, Err *err);

@@ -83,6 +83,7 @@ static void on_tick(uv_timer_t *timer) {
         check_stop(daemon, now);
     } else {
         report_counts(daemon, now);
+        daemon_tick_audience(daemon, now);
     }
 }
 
@@ -113,10 +114,8 @@ typedef struct Reload {
 static void reload_work(uv_work_t *work) {
     Reload *reload = work->data;
     Daemon *daemon = (Daemon *)((char *)work - offsetof(Daemon, reload));
-    const DaemonOptions *options = daemon->options;
-    const char *file = options->config_file ? options->config_file : FONTE_CONFIG_FILE;
-    reload->status = config_load(file, options->config_file != NULL, options->overrides,
-                                 options->n_overrides, &reload->config, &reload->err);
+    reload->status =
+        daemon_read_config(daemon->options, daemon->config->state, &reload->config, &reload->err);
     if (reload->status == STATUS_OK) {
         reload->status = access_new(reload->config, &reload->access, &reload->err);
     }
@@ -162,7 +161,6 @@ static void reload_done(uv_work_t *work, int status) {
     (void)status; /* never cancelled */
     Reload *reload = work->data;
     Daemon *daemon = (Daemon *)((char *)work - offsetof(Daemon, reload));
-    daemon->reloading = false;
     if (reload->status == STATUS_OK) {
         apply(daemon, reload);
     } else {
@@ -173,6 +171,16 @@ static void reload_done(uv_work_t *work, int status) {
     served_unref(reload->served);
     free(reload);
     notify_ready();
+    daemon_reload_unlock(daemon);
+}
+
+bool daemon_reload_lock(Daemon *daemon) {
+    if (daemon->reloading || daemon->stopping) return false;
+    return daemon->reloading = true;
+}
+
+void daemon_reload_unlock(Daemon *daemon) {
+    daemon->reloading = false;
     if (daemon->reload_again) reload_start(daemon);
 }
 

@@ -27,6 +27,7 @@ const Route route_table[] = {
     { HTTP_POST, "/v1/embeddings", ROUTE_JSON, false, "", route_embeddings },
     { HTTP_GET, "/v1/models", ROUTE_NO_BODY, false, "", route_models },
     { HTTP_GET, "/v1/models/{name}", ROUTE_NO_BODY, false, "", route_model },
+    { HTTP_PUT, "/v1/model", ROUTE_JSON, false, "", route_model_choose },
     { HTTP_GET, "/v1/collections", ROUTE_NO_BODY, false, "", route_collections },
     { HTTP_GET, "/v1/jobs", ROUTE_NO_BODY, true, "", route_jobs },
     { HTTP_GET, "/v1/jobs/{id}", ROUTE_NO_BODY, true, "", route_job },

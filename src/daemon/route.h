@@ -32,6 +32,8 @@ bool route_type_is(const char *content_type, const char *type);
 /* route_completions.c */
 void route_chat_completions(Daemon *daemon, HttpRequest *request);
 void route_completions(Daemon *daemon, HttpRequest *request);
+/* route_model.c */
+void route_model_choose(Daemon *daemon, HttpRequest *request);
 /* route_models.c */
 void route_models(Daemon *daemon, HttpRequest *request);
 void route_model(Daemon *daemon, HttpRequest *request);

@@ -94,6 +94,7 @@ void route_status(Daemon *daemon, HttpRequest *request) {
     render_index(&w, &g.writer.index);
     render_model(&w, daemon->served);
     json_begin_object(&w, "server");
+    json_uint(&w, "peers_30_days", daemon_n_peers(daemon));
     json_uint(&w, "connections", g.n_connections);
     json_uint(&w, "requests", g.n_active);
     json_uint(&w, "streams", g.n_streams);
