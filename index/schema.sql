@@ -1,4 +1,4 @@
--- The schema as it is after all migrations (PRAGMA user_version = 1), for reading. It is never run:
+-- The schema as it is after all migrations (PRAGMA user_version = 2), for reading. It is never run:
 -- databases are made by migrations/, and a test compares the two. FORMAT.md says what it all means.
 
 CREATE TABLE meta (
@@ -72,3 +72,13 @@ CREATE VIRTUAL TABLE lexical USING fts5 (
     f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
     content = '', detail = column, tokenize = 'fonte'
 );
+
+CREATE TABLE answer (
+    id INTEGER PRIMARY KEY,
+    public_id TEXT NOT NULL UNIQUE,
+    uid INTEGER NOT NULL,
+    collection TEXT NOT NULL,
+    made_unix_s INTEGER NOT NULL,
+    record TEXT NOT NULL
+) STRICT;
+CREATE INDEX answer_made ON answer (made_unix_s);

@@ -77,6 +77,11 @@ FonteAddedList *index_added_free(FonteAddedList *added);
  * polled. */
 Status index_search(Index *index, const FonteQuery *query, bool (*cancelled)(void *context),
                     void *context, FontePassages **ret, Err *err) MUST_CHECK;
+/* The passages that a search found once, by document, version, start and end, with the scores that
+ * stand in them; everything else is read again. Returned owned. CONFLICT, naming the document,
+ * where one is gone or has another version. */
+Status index_passages_again(Index *index, const FontePassage *wanted, size_t n,
+                            const char *language, FontePassages **ret, Err *err) MUST_CHECK;
 FontePassages *index_passages_free(FontePassages *passages);
 
 /* In how many passages each term stands (as the lexical index has it: folded word or stem), and how
@@ -101,6 +106,13 @@ Status index_collections(Index *index, Arena *arena, StoreCollection **ret, size
 /* Original bytes for clean bytes [start, end): FONTE_NO_OFFSET both where there are none. */
 Status index_origin_span(Index *index, const char *id, size_t start, size_t end, size_t *ret_start,
                          size_t *ret_end, Err *err) MUST_CHECK;
+
+/* Records of answers (store/store.h): put n in one transaction and forget what is too much or too
+ * old. */
+Status index_answers_put(Index *index, const StoreAnswer *answers, size_t n, size_t n_most,
+                         int64_t oldest_unix_s, Err *err) MUST_CHECK;
+Status index_answer(Index *index, const char *id, Arena *arena, StoreAnswer *ret,
+                    Err *err) MUST_CHECK;
 
 typedef struct IndexStatus {
     StoreCounts counts;

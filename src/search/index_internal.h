@@ -89,6 +89,13 @@ void index_scratches_free(Index *index);
 Status index_origin_of(Store *reader, const char *id, size_t start, size_t end, Arena *arena,
                        size_t *ret_start, size_t *ret_end, Err *err) MUST_CHECK;
 
+/* ---- passages (query.c, answers.c) ---- */
+/* What a FontePassages is inside: it owns all that it points to. */
+typedef struct Passages {
+    FontePassages list; /* first: what the caller holds */
+    Arena arena;
+} Passages;
+
 /* ---- embedders (index.c) ---- */
 /* Consumes embedder on success; one reference, returned owned. */
 Status index_embedder_new(Embedder *embedder, int64_t row, IndexEmbedder **ret,

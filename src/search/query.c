@@ -37,11 +37,6 @@ static const double UNSPACED_VECTOR_WEIGHT = 1;
 /* The most that BM25 gives for one point of idf: k1 + 1. */
 static const double LEXICAL_MOST = 2.2;
 
-typedef struct Passages {
-    FontePassages list; /* first: what the caller holds */
-    Arena arena;
-} Passages;
-
 FontePassages *index_passages_free(FontePassages *passages) {
     if (!passages) return NULL;
     Passages *own = (Passages *)passages;

@@ -139,3 +139,18 @@ Status store_unembedded(Store *store, int64_t embedder, int64_t after, size_t li
     *ret_n = n;
     return STATUS_OK;
 }
+
+Status store_passage_at(Store *store, const char *document, size_t start, int64_t *ret, Err *err) {
+    AUTO_RESET sqlite3_stmt *get = NULL;
+    bool found = false;
+    TRY(store_sql(store, SQL_PASSAGE_AT, &get, err));
+    TRY(store_bind_text(store, get, 1, slice_of(document), err));
+    sqlite3_bind_int64(get, 2, (int64_t)start);
+    TRY(store_step(store, get, &found, err));
+    if (!found) {
+        return err_set(err, STATUS_NOT_FOUND, "document %.40s has no passage at byte %zu", document,
+                       start);
+    }
+    *ret = sqlite3_column_int64(get, 0);
+    return STATUS_OK;
+}

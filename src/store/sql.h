@@ -87,6 +87,14 @@
     X(COUNT_CONTENT, "SELECT count(*) FROM content")                                               \
     X(COUNT_LEXICAL, "SELECT count(*) FROM lexical_docsize")                                       \
     X(COUNT_VECTORS, "SELECT count(*) FROM vector")                                                \
+    X(ANSWER_ADD, "INSERT INTO answer (public_id, uid, collection, made_unix_s, record)"           \
+                  " VALUES (?1, ?2, ?3, ?4, ?5)")                                                  \
+    X(ANSWER, "SELECT uid, collection, made_unix_s, record FROM answer WHERE public_id = ?1")      \
+    X(ANSWERS_TRIM_COUNT, "DELETE FROM answer WHERE id <= (SELECT max(id) FROM answer) - ?1")      \
+    X(ANSWERS_TRIM_TIME, "DELETE FROM answer WHERE made_unix_s < ?1")                              \
+    X(PASSAGE_AT, "SELECT p.id FROM document d JOIN passage p ON p.id >= d.first_passage"          \
+                  " AND p.id < d.first_passage + d.n_passages"                                     \
+                  " WHERE d.public_id = ?1 AND p.start_byte = ?2")                                 \
     X(FILE_PAGES, "SELECT page_count FROM pragma_page_count()")
 
 typedef enum StoreSql {

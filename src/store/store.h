@@ -150,6 +150,10 @@ Status store_collections(Store *store, Arena *arena, StoreCollection **ret, size
 Status store_passages(Store *store, const int64_t *ids, size_t n, Arena *arena, FontePassage **ret,
                       int64_t **ret_ids, size_t *ret_n, Err *err) MUST_CHECK;
 
+/* The id of the passage that begins at this byte of a document's text. NOT_FOUND. */
+Status store_passage_at(Store *store, const char *document, size_t start, int64_t *ret,
+                        Err *err) MUST_CHECK;
+
 /* What a search may look at. The Store keeps a table of all passages in memory per connection only
  * where that pays; filters never come after ranking. */
 typedef struct StoreScope {
@@ -207,6 +211,24 @@ Status store_vectors_drop_others(Store *store, int64_t embedder, size_t limit, E
 Status store_vectors_each(Store *store, int64_t embedder, int64_t after,
                           Status (*take)(void *context, int64_t passage, Slice vector),
                           void *context, Err *err) MUST_CHECK;
+
+/* ---- answers ---- */
+/* What an answer was made of, kept for a time (index/FORMAT.md). What the record says is its
+ * maker's. */
+typedef struct StoreAnswer {
+    const char *id; /* public: lower-case letters and digits */
+    int64_t uid;    /* who asked */
+    const char *collection;
+    int64_t made_unix_s;
+    Slice record; /* JSON */
+} StoreAnswer;
+/* In a transaction. */
+Status store_answer_put(Store *store, const StoreAnswer *answer, Err *err) MUST_CHECK;
+/* Forget all but the last n_most, and those made before. In a transaction. */
+Status store_answers_trim(Store *store, size_t n_most, int64_t oldest_unix_s, Err *err) MUST_CHECK;
+/* Views into the arena. NOT_FOUND. */
+Status store_answer(Store *store, const char *id, Arena *arena, StoreAnswer *ret,
+                    Err *err) MUST_CHECK;
 
 /* ---- state ---- */
 typedef struct StoreCounts {

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 enum {
-    STORE_SCHEMA = 1,                 /* the newest migration known: PRAGMA user_version */
+    STORE_SCHEMA = 2,                 /* the newest migration known: PRAGMA user_version */
     STORE_APPLICATION = 0x466F6E74,   /* "Font": PRAGMA application_id */
     STORE_PAGE_BYTES = 8192,          /* of a new database; measured against 4, 16 and 32 KiB */
     STORE_CHUNK_BYTES = 65536,        /* a document's bytes are stored in rows of this size */

@@ -101,7 +101,7 @@ Test(store, refuses_a_newer_schema_and_names_both_numbers) {
     Store *store;
     for (StoreMode mode = STORE_READ; mode <= STORE_WRITE; mode++) {
         cr_assert_eq(open_as(mode, &store), STATUS_TOO_NEW);
-        cr_assert(strstr(err.text, "77") && strstr(err.text, "knows 1"), "%s", err.text);
+        cr_assert(strstr(err.text, "77") && strstr(err.text, "knows 2"), "%s", err.text);
     }
 }
 
@@ -154,6 +154,26 @@ Test(store, schema_sql_is_the_sum_of_the_migrations) {
           getenv("FONTE_TESTS"), fixture_folder);
     shell("sed -i -E 's/\\/\\*[^*]*\\*\\///g' %s/have %s/want", fixture_folder, fixture_folder);
     shell("cmp %s/have %s/want", fixture_folder, fixture_folder);
+}
+
+/* As an earlier release left it. */
+Test(store, brings_a_version_1_database_up_to_date) {
+    add("one two");
+    shell("sqlite3 %s/fonte.db 'DROP TABLE answer; PRAGMA user_version = 1'", fixture_folder);
+    Store *store;
+    cr_assert_eq(open_as(STORE_READ, &store), STATUS_CONFLICT);
+    cr_assert(strstr(err.text, "schema 1"), "%s", err.text);
+    cr_assert_eq(open_as(STORE_WRITE, &store), STATUS_OK, "%s", err.text);
+    StoreCounts counts;
+    cr_assert_eq(store_counts(store, &counts, &err), STATUS_OK);
+    cr_assert_eq(counts.n_documents, 1);
+    cr_assert_eq(store_verify(store, &err), STATUS_OK, "%s", err.text);
+    StoreAnswer answer = { .id = "a", .collection = "c", .record = SLICE("{}") };
+    cr_assert_eq(store_begin(store, &err), STATUS_OK);
+    cr_assert_eq(store_answer_put(store, &answer, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(store_commit(store, &err), STATUS_OK);
+    store = store_close(store);
+    shell("test $(sqlite3 %s/fonte.db 'PRAGMA user_version') = 2", fixture_folder);
 }
 
 Test(store, counts_and_moves_the_log) {
