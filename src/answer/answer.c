@@ -65,58 +65,113 @@ static Status write_answer(Index *index, const AnswerRequest *request, const Ans
 
 /* Searches for more than is wanted. The answer keeps what is wanted; *ret_found, a view of it, has
  * all: how far the best passage is ahead of the field says whether it is the one. */
-static Status find(Index *index, const FonteQuery *wanted, const AnswerEvents *events,
+static Status find(Index *index, const AnswerRequest *request, const AnswerEvents *events,
                    FonteAnswer *answer, FontePassages *ret_found, Err *err) {
-    FonteQuery query = *wanted;
+    const AnswerRecord *again = request->again;
+    FonteQuery query = request->query;
     size_t k = query.k ? query.k : K_DEFAULT;
     query.k = MAX(k, (size_t)K_FIELD);
-    TRY(index_search(index, &query, events->cancelled, events->context, &answer->passages, err));
+    if (again) {
+        k = again->n_given;
+        TRY(index_passages_again(index, again->passages, again->n_passages, again->language,
+                                 &answer->passages, err));
+    } else {
+        TRY(index_search(index, &query, events->cancelled, events->context, &answer->passages,
+                         err));
+    }
     *ret_found = *answer->passages;
     answer->passages->n_passages = MIN(answer->passages->n_passages, k);
     return STATUS_OK;
 }
 
-static Status list_passages(AnswerObject *object, AnswerRecord *record, Err *err) {
-    const FontePassages *all = object->answer.passages;
-    bool quoted = !*object->answer.generator;
-    size_t n = quoted ? all->n_passages : object->trace.n_used;
-    RecordPassage *list = arena_alloc(&object->arena, n + 1, sizeof *list);
-    if (!list) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer's record");
-    for (size_t i = 0; i < n; i++) {
-        const FontePassage *p = &all->passages[quoted ? i : object->trace.used[i]];
-        list[i] = (RecordPassage){ p->document, p->version, p->start, p->end };
+/* ---- the record ---- */
+
+static void record_figures(const FonteAnswer *answer, AnswerRecord *r) {
+    r->generator = answer->generator;
+    r->abstained = answer->abstained;
+    r->reason = answer->reason;
+    r->confidence = answer->confidence;
+    r->n_citations = answer->n_citations;
+    r->n_sentences = answer->n_sentences;
+    for (size_t i = 0; i < answer->n_sentences; i++) {
+        r->n_unsupported += strcmp(answer->sentences[i].support, "unsupported") == 0;
+        r->n_repaired += strcmp(answer->sentences[i].support, "repaired") == 0;
     }
-    record->passages = list;
-    record->n_passages = n;
-    return STATUS_OK;
+    r->n_left_out = answer->n_left_out;
+    r->n_answer_tokens = answer->n_answer_tokens;
+    r->n_cached_tokens = answer->n_cached_tokens;
+}
+
+static void record_prompt(const AnswerTrace *trace, const Generator *generator, AnswerRecord *r) {
+    r->model = r->model_hash = "";
+    if (!trace->n_prompt) return;
+    r->model = generator->name;
+    r->model_hash = generator->model_hash;
+    r->used = trace->used;
+    r->n_used = trace->n_used;
+    r->n_prompt = trace->n_prompt;
+    memcpy(r->prompt_hash, trace->prompt_hash, sizeof r->prompt_hash);
+    memcpy(r->written_hash, trace->written_hash, sizeof r->written_hash);
 }
 
 static Status give_record(const AnswerRequest *request, const AnswerOptions *options,
-                          AnswerObject *object, Err *err) {
+                          const AnswerObject *object, const FontePassages *found, Err *err) {
     const FonteAnswer *answer = &object->answer;
-    bool quoted = !*answer->generator;
+    const Generator *generator = options->generator;
     AnswerRecord record = {
-        .generator = answer->generator,
-        .model_hash = quoted ? "" : options->generator->model_hash,
+        .language = found->language,
+        .mode = request->mode,
+        .passages = found->passages,
+        .n_passages = found->n_passages,
+        .n_given = answer->passages->n_passages,
+        .counts = object->trace.counts,
         .min_confidence = options->min_confidence,
         .max_sentences = options->max_sentences,
         .max_tokens = options->max_tokens,
+        .context_tokens = generator ? generator->context_tokens : 0,
         .strict = options->strict,
         .temperature = options->temperature,
         .seed = options->seed,
-        .answer = answer,
+        .answer_text = answer->text,
     };
-    Slice question = slice_of(request->query.text);
-    Hash hash;
-    TRY(hash_sha256(&question, 1, &hash, err));
-    hash_hex(&hash, record.question_hash);
-    TRY(list_passages(object, &record, err));
-    if (!quoted) {
-        record.prompt = object->trace.prompt;
-        record.n_prompt = object->trace.n_prompt;
-        TRY(record_hash_tokens(record.prompt, record.n_prompt, record.prompt_hash, err));
-    }
+    record_prompt(&object->trace, generator, &record);
+    record_figures(answer, &record);
+    TRY(record_hash(slice_of(request->query.text), record.question_hash, err));
+    TRY(record_hash(slice_of(answer->text), record.answer_hash, err));
     options->record(options->record_context, &record);
+    return STATUS_OK;
+}
+
+void answer_again(const AnswerRecord *record, const char *question, AnswerRequest *ret_request,
+                  AnswerOptions *ret_options) {
+    *ret_request = (AnswerRequest){
+        .query = { .text = question, .language = record->language },
+        .mode = answer_needs_model(record) ? record->mode : ANSWER_EXTRACT,
+        .again = record,
+    };
+    *ret_options = (AnswerOptions){
+        .min_confidence = record->min_confidence,
+        .max_sentences = record->max_sentences,
+        .strict = record->strict,
+        .max_tokens = record->max_tokens,
+        .context_tokens = record->context_tokens,
+        .temperature = record->temperature,
+        .seed = record->seed,
+    };
+}
+
+/* ---- the whole ---- */
+
+Status answerer_question(const AnswerJob *job, TextTerms *terms, Question *ret, Err *err) {
+    AnswerTrace *trace = job->trace;
+    Slice text = slice_of(job->query->text);
+    const char *language = job->passages->language;
+    if (trace->is_weighed) {
+        return question_init_again(ret, &trace->counts, terms, text, language, err);
+    }
+    TRY(question_init(ret, job->index, terms, text, language, err));
+    trace->counts = ret->counts;
+    trace->is_weighed = true;
     return STATUS_OK;
 }
 
@@ -131,7 +186,9 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
     if (!object) return err_set(err, STATUS_NO_MEMORY, "out of memory for an answer");
     CLEANUP(answer_free_cleanup) FonteAnswer *answer = &object->answer;
     FontePassages found;
-    TRY(find(index, &request->query, events, answer, &found, err));
+    if (request->again) object->trace.counts = request->again->counts;
+    object->trace.is_weighed = request->again;
+    TRY(find(index, request, events, answer, &found, err));
     int64_t found_us = clock_us();
     if (events->cancelled && events->cancelled(events->context)) {
         return err_set(err, STATUS_CANCELLED, "the client went away");
@@ -142,7 +199,7 @@ Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOption
     answer->times.engine_ms = engine_ms;
     answer->times.answer_ms = (double)(clock_us() - found_us) / 1000;
     answer->times.total_ms = (double)(clock_us() - start_us) / 1000;
-    if (options->record) TRY(give_record(request, options, object, err));
+    if (options->record) TRY(give_record(request, options, object, &found, err));
     *ret = STEAL(answer);
     return STATUS_OK;
 }

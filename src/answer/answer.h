@@ -7,16 +7,15 @@
 #include "answer/record.h"
 #include "search/index.h"
 
-typedef enum AnswerMode { ANSWER_AUTO, ANSWER_EXTRACT, ANSWER_GENERATE } AnswerMode;
-
 typedef struct AnswerOptions {
     double min_confidence;          /* 0-1: abstain below it */
     size_t max_sentences;           /* quoted at the most */
     const Generator *generator;     /* what writes; NULL = none: answers are quoted */
     const CitationTable *citations; /* of its vocabulary */
-    bool strict;       /* leave out what the passages do not support, instead of marking it */
-    size_t max_tokens; /* of a written answer; 0 = 512 */
-    float temperature; /* 0 = always the likeliest */
+    bool strict;           /* leave out what the passages do not support, instead of marking it */
+    size_t max_tokens;     /* of a written answer; 0 = 512 */
+    size_t context_tokens; /* of prompt and answer; 0 = the generator's */
+    float temperature;     /* 0 = always the likeliest */
     uint64_t seed;
     uint64_t owner; /* who asks: owners take turns, and share no work */
     void (*record)(void *context, const AnswerRecord *record); /* of each answer; may be NULL */
@@ -40,10 +39,19 @@ typedef struct AnswerEvents {
 
 typedef struct AnswerRequest {
     FonteQuery query;
-    AnswerMode mode; /* GENERATE without a model: UNSUPPORTED */
+    AnswerMode mode;           /* GENERATE without a model: UNSUPPORTED */
+    const AnswerRecord *again; /* answer once more from what this one was made of; NULL = search */
 } AnswerRequest;
 
-/* Search, choose, quote, check. Returned owned (answer_free). events may be NULL. */
+/* Search, choose, quote, check. Returned owned (answer_free). events may be NULL. Again: CONFLICT,
+ * naming it, where a document is gone or has another version. */
+/* The settings of a record, and the request for the same answer from its question's text. The
+ * caller gives the generator (model_hash says which), where answer_needs_model. */
+void answer_again(const AnswerRecord *record, const char *question, AnswerRequest *ret_request,
+                  AnswerOptions *ret_options);
+static inline bool answer_needs_model(const AnswerRecord *record) {
+    return record->n_prompt > 0;
+}
 Status answer_ask(Index *index, const AnswerRequest *request, const AnswerOptions *options,
                   const AnswerEvents *events, FonteAnswer **ret, Err *err) MUST_CHECK;
 FonteAnswer *answer_free(FonteAnswer *answer);

@@ -6,8 +6,11 @@
 
 /* What an answer was written from, for its record; in the answer's arena. */
 typedef struct AnswerTrace {
-    int32_t *prompt;
-    size_t n_prompt;
+    bool is_weighed; /* counts are there: of the first time that the question was weighed, or of
+                        the record that is answered again */
+    QuestionCounts counts;
+    size_t n_prompt; /* tokens; 0 = no model was asked */
+    char prompt_hash[HASH_HEX_BYTES], written_hash[HASH_HEX_BYTES];
     size_t *used; /* [n_used] indices into the passages */
     size_t n_used;
 } AnswerTrace;
@@ -29,6 +32,10 @@ typedef struct Answerer {
      * report tokens and citations as they come. */
     Status (*generate)(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err *err);
 } Answerer;
+
+/* The job's question, weighed as the trace says, or anew. Freed with question_deinit. */
+Status answerer_question(const AnswerJob *job, TextTerms *terms, Question *ret,
+                         Err *err) MUST_CHECK;
 
 extern const Answerer answerer_extractive;
 extern const Answerer answerer_generate; /* needs options->generator and ->citations */

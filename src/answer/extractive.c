@@ -122,8 +122,7 @@ static Status extract(const AnswerJob *job, Arena *arena, FonteAnswer *ret, Err 
     CLEANUP(terms_free_cleanup) TextTerms *terms = text_terms_new();
     if (!terms) return err_set(err, STATUS_NO_MEMORY, "out of memory for terms");
     CLEANUP(question_cleanup) Question question = { 0 };
-    TRY(question_init(&question, job->index, terms, slice_of(job->query->text),
-                      job->passages->language, err));
+    TRY(answerer_question(job, terms, &question, err));
     Ranking ranking;
     TRY(sentence_rank(&question, terms, job->found, job->passages->n_passages, arena, &ranking,
                       err));

@@ -40,6 +40,7 @@ typedef struct Writing {
     Support *support;
     CitationState citation;
     GeneratorStream *stream;
+    Buf written; /* all tokens, as record_append_token has them */
     Buf pending; /* written, not yet checked */
     Buf text;    /* said */
     Held held[MAX_SENTENCES];
@@ -225,6 +226,7 @@ static Status take_tokens(Writing *w, Err *err) {
         if (status == STATUS_BUSY) continue;
         if (status == STATUS_END) break;
         TRY(status);
+        record_append_token(&w->written, id);
         size_t before = w->pending.n;
         TRY(detokenizer_push(&detokenizer, id, &w->pending, err));
         TRY(buf_status(&w->pending, err));
@@ -270,7 +272,9 @@ static Status write_text(Writing *w, Err *err) {
     w->answer->n_answer_tokens = usage.n_tokens;
     w->answer->times.engine_ms = (double)w->engine_us / 1000;
     g->close(w->stream);
-    return status;
+    TRY(status);
+    TRY(buf_status(&w->written, err));
+    return record_hash(buf_slice(&w->written), w->job->trace->written_hash, err);
 }
 
 /* ---- the whole ---- */
@@ -279,14 +283,15 @@ static Status write_text(Writing *w, Err *err) {
 static Status keep_trace(Writing *w, Err *err) {
     AnswerTrace *trace = w->job->trace;
     const Prompt *p = &w->prompt;
-    trace->prompt = arena_alloc(w->arena, p->tokens.n, sizeof *trace->prompt);
     trace->used = arena_alloc(w->arena, p->n_used, sizeof *trace->used);
-    if (!trace->prompt || !trace->used) return no_memory(err);
-    memcpy(trace->prompt, p->tokens.ids, p->tokens.n * sizeof *trace->prompt);
+    if (!trace->used) return no_memory(err);
     memcpy(trace->used, p->passages, p->n_used * sizeof *trace->used);
-    trace->n_prompt = p->tokens.n;
     trace->n_used = p->n_used;
-    return STATUS_OK;
+    trace->n_prompt = p->tokens.n;
+    AUTO_BUF Buf bytes = BUF_NULL;
+    for (size_t i = 0; i < p->tokens.n; i++) record_append_token(&bytes, p->tokens.ids[i]);
+    TRY(buf_status(&bytes, err));
+    return record_hash(buf_slice(&bytes), trace->prompt_hash, err);
 }
 
 static Status prepare(Writing *w, Err *err) {
@@ -295,7 +300,8 @@ static Status prepare(Writing *w, Err *err) {
     PromptOptions prompt = {
         .vocab = options->generator->vocab,
         .template = options->generator->template,
-        .context_tokens = options->generator->context_tokens,
+        .context_tokens =
+            options->context_tokens ? options->context_tokens : options->generator->context_tokens,
         .answer_tokens = options->max_tokens ? options->max_tokens : TOKENS_DEFAULT,
     };
     TRY(prompt_build(&prompt, slice_of(job->query->text), w->answer->language, job->passages,
@@ -315,8 +321,7 @@ static Status judge(Writing *w, double *ret_confidence, Err *err) {
     AUTO_ARENA Arena arena = ARENA_NULL;
     Question question;
     Ranking ranking;
-    TRY(question_init(&question, w->job->index, w->terms, slice_of(w->job->query->text),
-                      w->answer->language, err));
+    TRY(answerer_question(w->job, w->terms, &question, err));
     Status status = sentence_rank(&question, w->terms, w->job->found, w->job->passages->n_passages,
                                   &arena, &ranking, err);
     question_deinit(&question);
@@ -363,6 +368,7 @@ static Status generate_answer(const AnswerJob *job, Arena *arena, FonteAnswer *r
     support_free(w->support);
     prompt_deinit(&w->prompt);
     text_terms_free(w->terms);
+    buf_deinit(&w->written);
     buf_deinit(&w->pending);
     buf_deinit(&w->text);
     free(w);

@@ -34,7 +34,8 @@ typedef struct GeneratorStream GeneratorStream;
 
 typedef struct Generator {
     const char *name;       /* of the model */
-    const char *model_hash; /* SHA-256 of the model's file, hexadecimal; "" = not known */
+    const char *model_hash; /* SHA-256 of the model's file, hexadecimal; "" = not known. Only handed
+                               on to records: it may be written behind this pointer meanwhile */
     const Vocab *vocab;
     TemplateKind template;
     size_t context_tokens; /* of prompt and answer together */

@@ -45,9 +45,9 @@ static void close_stream(GeneratorStream *stream) {
 }
 
 void generator_engine_init(Generator *ret, Engine *engine, TemplateKind template_kind,
-                           const char *name) {
+                           const char *name, const char *model_hash) {
     *ret = (Generator){ .name = name,
-                        .model_hash = "",
+                        .model_hash = model_hash,
                         .vocab = engine_model(engine)->vocab,
                         .template = template_kind,
                         .context_tokens = engine_context(engine),

@@ -74,22 +74,23 @@ static Status take_term(void *context, const Term *term) {
     return STATUS_OK;
 }
 
-static Status weigh_terms(Question *q, Index *index, Err *err) {
+static Status count_terms(Question *q, Index *index, Err *err) {
     Slice stems[QUESTION_MAX_TERMS];
-    uint64_t df[QUESTION_MAX_TERMS], n_passages;
     for (size_t i = 0; i < q->n_terms; i++) stems[i] = slice_of(q->terms[i].stem);
-    TRY(index_frequencies(index, stems, q->n_terms, df, &n_passages, err));
-    for (size_t i = 0; i < q->n_terms; i++) {
-        double n = (double)n_passages, d = MIN((double)df[i], n);
-        double idf = log1p((n - d + 0.5) / (d + 0.5));
-        q->terms[i].weight = idf * light_share(q->language, stems[i]);
-        q->weight += q->terms[i].weight;
-    }
-    return STATUS_OK;
+    q->counts.n = q->n_terms;
+    return index_frequencies(index, stems, q->n_terms, q->counts.df, &q->counts.n_passages, err);
 }
 
-Status question_init(Question *q, Index *index, TextTerms *terms, Slice text, const char *language,
-                     Err *err) {
+static void weigh_terms(Question *q) {
+    for (size_t i = 0; i < q->n_terms; i++) {
+        double n = (double)q->counts.n_passages, d = MIN((double)q->counts.df[i], n);
+        double idf = log1p((n - d + 0.5) / (d + 0.5));
+        q->terms[i].weight = idf * light_share(q->language, slice_of(q->terms[i].stem));
+        q->weight += q->terms[i].weight;
+    }
+}
+
+static Status analyse(Question *q, TextTerms *terms, Slice text, const char *language, Err *err) {
     *q = (Question){ .arena = ARENA_NULL, .text = text };
     strncpy(q->language, language, sizeof q->language - 1);
     Analysis a = { .question = q };
@@ -101,9 +102,33 @@ Status question_init(Question *q, Index *index, TextTerms *terms, Slice text, co
         err_set(err, status, "the question could not be analysed");
     }
     q->n_words = MIN(q->n_words, (size_t)QUESTION_MAX_WORDS);
-    if (status == STATUS_OK) status = weigh_terms(q, index, err);
-    if (status != STATUS_OK) question_deinit(q);
     return status;
+}
+
+static Status weigh(Question *q, Status status) {
+    if (status == STATUS_OK)
+        weigh_terms(q);
+    else
+        question_deinit(q);
+    return status;
+}
+
+Status question_init(Question *q, Index *index, TextTerms *terms, Slice text, const char *language,
+                     Err *err) {
+    Status status = analyse(q, terms, text, language, err);
+    if (status == STATUS_OK) status = count_terms(q, index, err);
+    return weigh(q, status);
+}
+
+Status question_init_again(Question *q, const QuestionCounts *counts, TextTerms *terms, Slice text,
+                           const char *language, Err *err) {
+    Status status = analyse(q, terms, text, language, err);
+    if (status == STATUS_OK && q->n_terms != counts->n) {
+        status = err_set(err, STATUS_CONFLICT, "the question has %zu terms, and had %zu once",
+                         q->n_terms, counts->n);
+    }
+    q->counts = *counts;
+    return weigh(q, status);
 }
 
 void question_deinit(Question *q) {

@@ -17,6 +17,13 @@ typedef struct QuestionTerm {
     bool is_gram;  /* part of a word of an unspaced script */
 } QuestionTerm;
 
+/* What the terms' weights are made of. */
+typedef struct QuestionCounts {
+    uint64_t df[QUESTION_MAX_TERMS]; /* passages of the index that have the term */
+    size_t n;                        /* terms */
+    uint64_t n_passages;             /* of the index */
+} QuestionCounts;
+
 typedef struct Question {
     Arena arena;
     Slice text;
@@ -25,6 +32,7 @@ typedef struct Question {
     bool asks_percent;
     QuestionTerm terms[QUESTION_MAX_TERMS]; /* distinct, in order; function words left out */
     size_t n_terms;
+    QuestionCounts counts;
     double weight; /* sum over the terms */
     /* hashes (reading_hash) of all words in order, function words too; beyond the limit left out */
     uint64_t words[QUESTION_MAX_WORDS];
@@ -36,6 +44,9 @@ typedef struct Question {
 /* Analyse a question. text is borrowed until question_deinit. INVALID where it holds no word. */
 Status question_init(Question *question, Index *index, TextTerms *terms, Slice text,
                      const char *language, Err *err) MUST_CHECK;
+/* The same as it was weighed once. CONFLICT where the counts are those of another question. */
+Status question_init_again(Question *question, const QuestionCounts *counts, TextTerms *terms,
+                           Slice text, const char *language, Err *err) MUST_CHECK;
 void question_deinit(Question *question);
 /* Sum of the weights of the terms in a mask: bit i stands for terms[i]. */
 double question_weight(const Question *question, uint64_t mask);

@@ -123,3 +123,98 @@ Test(answer, refuses_to_generate_without_a_model_and_an_empty_question) {
     request = (AnswerRequest){ .query = { .text = "  " } };
     cr_assert_eq(answer_ask(fixture.index, &request, &options, NULL, &a, &err), STATUS_INVALID);
 }
+
+/* ---- again ---- */
+
+static void keep_record(void *context, const AnswerRecord *r) {
+    JsonWriter w = JSON_WRITER(context);
+    json_begin_object(&w, NULL);
+    record_write(r, &w);
+    json_end_object(&w);
+}
+
+static Status ask_again(const char *question, const Buf *kept, FonteAnswer **ret, Err *err) {
+    AUTO_ARENA Arena arena = ARENA_NULL;
+    const Json *json;
+    AnswerRecord record;
+    AnswerRequest request;
+    AnswerOptions options;
+    TRY(json_read(buf_slice(kept), 8, &arena, &json, err));
+    TRY(record_read(json, buf_slice(kept), &arena, &record, err));
+    answer_again(&record, question, &request, &options);
+    return answer_ask(fixture.index, &request, &options, NULL, ret, err);
+}
+
+static FonteAnswer *ask_recorded(const char *question, Buf *kept) {
+    AnswerOptions options = ANSWER_OPTIONS_DEFAULT;
+    options.record = keep_record;
+    options.record_context = kept;
+    AnswerRequest request = { .query = { .text = question } };
+    FonteAnswer *answer = NULL;
+    Err err = { 0 };
+    cr_assert_eq(answer_ask(fixture.index, &request, &options, NULL, &answer, &err), STATUS_OK,
+                 "%s", err.text);
+    return answer;
+}
+
+/* Other documents come meanwhile: a search and the weights of words would be others. */
+Test(answer, a_record_gives_the_same_answer_again) {
+    static const char *const questions[] = { "When was the bridge over the Grand Canal opened?",
+                                             "Quando è tornato disponibile il servizio?",
+                                             "Who won the chess olympiad of 1998?" };
+    for (size_t i = 0; i < N_ELEMENTS(questions); i++) {
+        Buf kept = BUF_NULL;
+        char url[32];
+        Err err = { 0 };
+        FonteAnswer *first = ask_recorded(questions[i], &kept), *second = NULL;
+        snprintf(url, sizeof url, "test:other-%zu", i);
+        fixture_add(&fixture, url, "Bridges",
+                    "The bridge over the Grand Canal was opened on a chess day in 1998.", "en");
+        cr_assert_eq(ask_again(questions[i], &kept, &second, &err), STATUS_OK, "%s", err.text);
+        cr_assert_str_eq(first->text, second->text);
+        cr_assert_eq(first->confidence, second->confidence);
+        cr_assert_eq(first->n_citations, second->n_citations);
+        answer_free(first);
+        answer_free(second);
+        buf_deinit(&kept);
+    }
+}
+
+Test(answer, again_names_the_document_that_changed) {
+    const char *question = "When was the bridge over the Grand Canal opened?";
+    Buf kept = BUF_NULL;
+    Err err = { 0 };
+    FonteAnswer *first = ask_recorded(question, &kept), *second = NULL;
+    fixture_add(&fixture, "test:bridge", "The bridge of Calatrava", "It is closed.", "en");
+    cr_assert_eq(ask_again(question, &kept, &second, &err), STATUS_CONFLICT);
+    cr_assert(strstr(err.text, first->citations[0].document), "%s", err.text);
+    cr_assert_eq(index_remove(fixture.index, first->citations[0].document, &err), STATUS_OK);
+    cr_assert_eq(ask_again(question, &kept, &second, &err), STATUS_CONFLICT);
+    cr_assert_eq(ask_again("What?", &kept, &second, &err), STATUS_CONFLICT);
+    answer_free(first);
+    buf_deinit(&kept);
+}
+
+/* A record comes from a file: every member taken away or of another type is named, none crashes. */
+Test(answer, a_damaged_record_is_refused_by_its_member) {
+    Buf kept = BUF_NULL;
+    answer_free(ask_recorded("When was the bridge over the Grand Canal opened?", &kept));
+    size_t n_refused = 0;
+    for (size_t i = 0; i + 1 < kept.n; i++) {
+        if (kept.p[i] != '"' || kept.p[i + 1] == ',' || kept.p[i + 1] == ':') continue;
+        AUTO_ARENA Arena arena = ARENA_NULL;
+        const Json *json;
+        AnswerRecord record;
+        Err err = { 0 };
+        char before = kept.p[i + 1];
+        kept.p[i + 1] = '~';
+        if (json_read(buf_slice(&kept), 8, &arena, &json, &err) == STATUS_OK &&
+            record_read(json, buf_slice(&kept), &arena, &record, &err) == STATUS_DAMAGED) {
+            cr_assert(strstr(err.text, "is missing or wrong"), "%s", err.text);
+            n_refused++;
+        }
+        kept.p[i + 1] = before;
+    }
+    cr_assert_gt(n_refused, 20);
+    buf_deinit(&kept);
+}
