@@ -23,7 +23,7 @@ typedef struct AccessCollection {
 struct Access {
     atomic_uint n_refs;
     uid_t self;
-    AccessList lists[2], admin, choose;
+    AccessList lists[2], admin, choose, records;
     AccessCollection *collections;
     size_t n_collections;
 };
@@ -100,6 +100,7 @@ static Status fill(Access *access, const Config *config, Err *err) {
     TRY(list_fill(&access->lists[ACCESS_WRITE], &config->write, "access.write", err));
     TRY(list_fill(&access->admin, &config->admin, "access.admin", err));
     TRY(list_fill(&access->choose, &config->choose, "access.model", err));
+    TRY(list_fill(&access->records, &config->read_records, "access.records", err));
     access->collections = mem_alloc(config->n_collections, sizeof *access->collections);
     if (!access->collections) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < config->n_collections; i++) {
@@ -140,6 +141,7 @@ Access *access_unref(Access *access) {
     list_deinit(&access->lists[ACCESS_WRITE]);
     list_deinit(&access->admin);
     list_deinit(&access->choose);
+    list_deinit(&access->records);
     for (size_t i = 0; i < access->n_collections; i++) {
         list_deinit(&access->collections[i].lists[ACCESS_READ]);
         list_deinit(&access->collections[i].lists[ACCESS_WRITE]);
@@ -174,6 +176,10 @@ bool access_may(const Access *access, const HttpPeer *peer, AccessRight right,
 
 bool access_may_choose(const Access *access, const HttpPeer *peer) {
     return list_has(access, &access->choose, peer);
+}
+
+bool access_may_see_records(const Access *access, const HttpPeer *peer) {
+    return list_has(access, &access->records, peer);
 }
 
 bool access_is_admin(const Access *access, const HttpPeer *peer) {

@@ -17,4 +17,6 @@ bool access_may(const Access *access, const HttpPeer *peer, AccessRight right,
                 const char *collection);
 /* May the peer choose the model? */
 bool access_may_choose(const Access *access, const HttpPeer *peer);
+/* May the peer see records of others' answers? */
+bool access_may_see_records(const Access *access, const HttpPeer *peer);
 bool access_is_admin(const Access *access, const HttpPeer *peer);

@@ -420,6 +420,7 @@ Config *config_free(Config *config) {
     free(config->write.items);
     free(config->admin.items);
     free(config->choose.items);
+    free(config->read_records.items);
     for (size_t i = 0; i < config->n_collections; i++) {
         free(config->collections[i].read.items);
         free(config->collections[i].write.items);

@@ -47,7 +47,8 @@ typedef struct Config {
     size_t passage_words, clean_text_bytes, documents, flat_max_vectors;
     /* [answer] */
     double min_confidence;
-    size_t max_sentences;
+    size_t max_sentences, n_records, record_text, record_queue;
+    int64_t record_us;
     /* [conversation] */
     size_t n_conversations, n_conversations_per_uid, n_turns, conversation_bytes;
     int64_t conversation_idle_us;
@@ -57,7 +58,7 @@ typedef struct Config {
         n_generate_queue, n_drafted, answer_tokens, strict;
     double gap_ratio;
     /* [access] */
-    ConfigList read, write, admin, choose;
+    ConfigList read, write, admin, choose, read_records;
     /* [collection NAME] */
     ConfigCollection *collections;
     size_t n_collections, collections_capacity;

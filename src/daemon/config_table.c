@@ -99,6 +99,17 @@ const ConfigKey config_keys[] = {
       "Below this confidence the answer abstains." },
     { "answer", "max_sentences", CONFIG_COUNT, AT(max_sentences), "3", 1, 20, true,
       "Sentences that an extractive answer quotes, at most." },
+    { "answer", "records", CONFIG_COUNT, AT(n_records), "10000", 0, 10000000, true,
+      "Records of answers kept, some 5 KB each: what an answer was made of, for GET /v1/answers "
+      "and "
+      "fonte replay. Above, the oldest is forgotten. 0: none." },
+    { "answer", "record_time", CONFIG_TIME, AT(record_us), "720h", 1, 86400.0 * 3660, true,
+      "For so long; older ones are forgotten." },
+    { "answer", "record_text", CONFIG_COUNT, AT(record_text), "0", 0, 1, true,
+      "1: records hold the question's and the answer's text too; 0: only hashes of them, and "
+      "nothing that anybody wrote." },
+    { "answer", "record_queue", CONFIG_COUNT, AT(record_queue), "1024", 1, 100000, true,
+      "Records that wait to be written. Above, an answer has none." },
 
     { "conversation", "count", CONFIG_COUNT, AT(n_conversations), "1024", 1, 100000, true,
       "Conversations kept, in memory. Above, the one that was idle longest is forgotten." },
@@ -154,6 +165,10 @@ const ConfigKey config_keys[] = {
       "Who may see /v1/status, /v1/jobs and /metrics." },
     { "access", "model", CONFIG_LIST, AT(choose), "", 0, 0, true,
       "Who may choose the model (fonte model use), by any path that fonted can read. Default: only "
+      "root and fonted's own user." },
+    { "access", "records", CONFIG_LIST, AT(read_records), "", 0, 0, true,
+      "Who may see the records of others' answers, in collections that they may read. Default: "
+      "only "
       "root and fonted's own user." },
 };
 const size_t config_n_keys = sizeof config_keys / sizeof *config_keys;

@@ -102,16 +102,26 @@ void daemon_conversation_limits(const Config *config, ConversationLimits *ret) {
                                  .idle_us = config->conversation_idle_us };
 }
 
-static Status open_conversations(Daemon *daemon, Err *err) {
-    ConversationLimits limits;
-    daemon_conversation_limits(daemon->config, &limits);
-    return conversations_new(&limits, &daemon->conversations, err);
+void daemon_records_limits(const Config *config, RecordsLimits *ret) {
+    *ret = (RecordsLimits){ .count = config->n_records,
+                            .age_s = config->record_us / 1000000,
+                            .queue = config->record_queue,
+                            .keeps_text = config->record_text };
+}
+
+static Status open_memory(Daemon *daemon, Err *err) {
+    ConversationLimits conversations;
+    RecordsLimits records;
+    daemon_conversation_limits(daemon->config, &conversations);
+    daemon_records_limits(daemon->config, &records);
+    TRY(records_new(&records, &daemon->records, err));
+    return conversations_new(&conversations, &daemon->conversations, err);
 }
 
 static Status open_threads(Daemon *daemon, size_t n_threads, Err *err) {
     const Config *config = daemon->config;
     size_t n_prepare = config->n_prepare_threads ? config->n_prepare_threads : n_cpus();
-    TRY(writer_new(daemon->index, config->commit_bytes, &daemon->writer, err));
+    TRY(writer_new(daemon->index, daemon->records, config->commit_bytes, &daemon->writer, err));
     TRY(work_pool_new("fonte-work", n_threads, 0, daemon_pool_run, &daemon->pool, err));
     /* They only wait: one for each stream, and for each that may wait for one. */
     size_t n_generate = config->n_generating + config->n_generate_queue;
@@ -147,7 +157,7 @@ static Status start(Daemon *daemon, Err *err) {
     raise_files(config);
     TRY(open_index(daemon, n_threads, err));
     TRY(served_open(config, &daemon->served, err));
-    TRY(open_conversations(daemon, err));
+    TRY(open_memory(daemon, err));
     daemon_load_audience(daemon);
     TRY(open_threads(daemon, n_threads, err));
     TRY(open_server(daemon, err));
@@ -189,6 +199,7 @@ static void stop(Daemon *daemon) {
     daemon_save_audience(daemon);
     audience_deinit(&daemon->audience);
     conversations_free(daemon->conversations);
+    records_free(daemon->records);
     drop_config(daemon);
     pthread_mutex_destroy(&daemon->done_lock);
 }

@@ -26,6 +26,7 @@ struct Daemon {
     Served *served;     /* NULL = no model */
     Writer *writer;
     Conversations *conversations;
+    Records *records; /* of answers */
     Metrics metrics;
     Audience audience;
     int64_t started_us;
@@ -67,8 +68,18 @@ void daemon_reload_unlock(Daemon *daemon);
 /* route_ask.c: the job's question, read after the one before (empty = none), whose language is
  * `hint` ("" = not known). NO_MEMORY. */
 Status ask_read_question(Job *job, Slice before, const char *hint, Err *err) MUST_CHECK;
+/* route_ask.c: what an answer is told by where the job is streamed, its end (`out` as the event
+ * done), and whether the client wants it so. */
+void ask_events(Job *job, AnswerEvents *ret);
+Status ask_finish(Job *job, Err *err) MUST_CHECK;
+bool ask_wants_events(HttpRequest *request);
+/* route_answers.c: the job's answer gets a record (record_id), where the settings want it. What
+ * stands before its id in a completion's. */
+void answers_record(Job *job);
+#define ANSWERS_COMPLETION_PREFIX "chatcmpl-"
 /* daemon.c */
 void daemon_conversation_limits(const Config *config, ConversationLimits *ret);
+void daemon_records_limits(const Config *config, RecordsLimits *ret);
 /* keep.c: who was served, kept over restarts */
 void daemon_load_audience(Daemon *daemon);
 void daemon_count_peer(Daemon *daemon, const HttpDone *done);

@@ -142,6 +142,10 @@ Status job_cancelled_status(const Job *job, Err *err) {
     }
 }
 
+double job_queue_ms(const Job *job) {
+    return (double)(job->begun_us - job->created_us) / 1000;
+}
+
 Status job_check_access(const Job *job, AccessRight right, const char *collection, Err *err) {
     if (access_may(job->access, &job->peer, right, collection)) return STATUS_OK;
     return err_set_param(err, STATUS_DENIED, "collection", "no right to %s the collection '%s'",

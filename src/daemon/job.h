@@ -6,6 +6,7 @@
 #include "answer/answer.h"
 #include "daemon/access.h"
 #include "daemon/chosen.h"
+#include "daemon/records.h"
 #include "daemon/served.h"
 #include "daemon/work.h"
 #include "http/server.h"
@@ -43,6 +44,7 @@ struct Job {
     const char *conversation; /* id; NULL = the question stands for itself */
     bool begins;              /* a conversation */
     const char *asked;        /* the question before it was read after another */
+    const char *record_of;    /* id of an answer's record */
     size_t limit;
     StorePart part;
     struct Completion *completion; /* OpenAI's; in the arena */
@@ -63,6 +65,7 @@ struct Job {
     /* what came out */
     Err err;
     FonteAddedList *added;
+    char record_id[RECORD_ID_BYTES]; /* of the answer; "" = it has none */
     IndexStatus index_status;
     HttpReply reply;
     Buf out;
@@ -88,6 +91,8 @@ bool job_is_cancelled(const Job *job);
 bool job_cancelled_cb(void *job);
 /* CANCELLED or TIMEOUT with a text that says why. */
 Status job_cancelled_status(const Job *job, Err *err);
+/* Milliseconds that it waited for a thread. */
+double job_queue_ms(const Job *job);
 /* DENIED, naming the collection. */
 Status job_check_access(const Job *job, AccessRight right, const char *collection, Err *err);
 /* The metadata of job->document, NOT_FOUND also where the asker may not read its collection. */

@@ -149,6 +149,10 @@ static void apply(Daemon *daemon, Reload *reload) {
     ConversationLimits conversations;
     daemon_conversation_limits(daemon->config, &conversations);
     conversations_set_limits(daemon->conversations, &conversations);
+    RecordsLimits records;
+    daemon_records_limits(daemon->config, &records);
+    records_set_limits(daemon->records, &records);
+    writer_wake(daemon->writer);
     writer_set_max_bytes(daemon->writer, daemon->config->commit_bytes);
     log_set_level(daemon->config->log_level);
     log_line(LOG_NOTICE, "reload: done");

@@ -13,6 +13,8 @@ const Route route_table[] = {
     { HTTP_POST, "/v1/search", ROUTE_JSON, false, "", route_search },
     { HTTP_GET, "/v1/conversations/{id}", ROUTE_NO_BODY, false, "", route_conversation_get },
     { HTTP_DELETE, "/v1/conversations/{id}", ROUTE_NO_BODY, false, "", route_conversation_delete },
+    { HTTP_GET, "/v1/answers/{id}", ROUTE_NO_BODY, false, "", route_answer_get },
+    { HTTP_POST, "/v1/answers/{id}/replay", ROUTE_JSON, false, "", route_answer_replay },
     { HTTP_POST, "/v1/documents", ROUTE_DOCUMENT, false, "collection " DOCUMENT_PARAMS,
       route_documents_add },
     { HTTP_GET, "/v1/documents", ROUTE_NO_BODY, false, "collection after limit",

@@ -49,6 +49,9 @@ void route_document_delete(Daemon *daemon, HttpRequest *request);
 /* route_ask.c */
 void route_ask(Daemon *daemon, HttpRequest *request);
 void route_search(Daemon *daemon, HttpRequest *request);
+/* route_answers.c */
+void route_answer_get(Daemon *daemon, HttpRequest *request);
+void route_answer_replay(Daemon *daemon, HttpRequest *request);
 /* route_conversations.c */
 void route_conversation_get(Daemon *daemon, HttpRequest *request);
 void route_conversation_delete(Daemon *daemon, HttpRequest *request);

@@ -74,7 +74,8 @@ static Status parse_question(const Json *object, Job *job, bool asks, Err *err) 
     if (!job->query.text || slice_trim(slice_of(job->query.text)).n == 0) {
         return err_set_param(err, STATUS_INVALID, name, "%s: a question is expected", name);
     }
-    return STATUS_OK;
+    job->query.text = arena_string(&job->arena, slice_trim(slice_of(job->query.text)));
+    return job->query.text ? STATUS_OK : err_set(err, STATUS_NO_MEMORY, "out of memory");
 }
 
 /* "conversation": true begins one, an id goes on with it. */
@@ -114,10 +115,6 @@ static Status parse(Job *job, bool asks, bool *ret_stream, Err *err) {
         TRY(field_bool(object, "stream", ret_stream, err));
     }
     return job_check_access(job, ACCESS_READ, job->query.collection, err);
-}
-
-static double queue_ms(const Job *job) {
-    return (double)(job->begun_us - job->created_us) / 1000;
 }
 
 /* ---- events ---- */
@@ -162,6 +159,20 @@ static Status on_unsupported(void *context, Slice text, const char *missing) {
     json_string(&w, "missing", missing);
     json_end_object(&w);
     return send_event(context, "unsupported", &json);
+}
+
+void ask_events(Job *job, AnswerEvents *ret) {
+    *ret = (AnswerEvents){ .cancelled = job_cancelled_cb, .context = job };
+    if (!job->stream) return;
+    ret->passages = on_passages;
+    ret->token = on_token;
+    ret->citation = on_citation;
+    ret->unsupported = on_unsupported;
+}
+
+Status ask_finish(Job *job, Err *err) {
+    TRY(buf_status(&job->out, err));
+    return job->stream ? send_event(job, "done", &job->out) : STATUS_OK;
 }
 
 /* ---- work ---- */
@@ -213,25 +224,21 @@ static Status end_turn(Job *job, JsonWriter *w, Err *err) {
 
 static Status ask_work(Job *job, Err *err) {
     TRY(begin_turn(job, err));
-    AnswerRequest request = { job->query, job->mode };
-    AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
-    if (job->stream) {
-        events.passages = on_passages;
-        events.token = on_token;
-        events.citation = on_citation;
-        events.unsupported = on_unsupported;
-    }
+    AnswerRequest request = { .query = job->query, .mode = job->mode };
+    AnswerEvents events;
+    ask_events(job, &events);
+    answers_record(job);
     FonteAnswer *answer = NULL;
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));
     JsonWriter w = JSON_WRITER(&job->out);
     json_begin_object(&w, NULL);
+    if (*job->record_id) json_string(&w, "id", job->record_id);
     Status status = end_turn(job, &w, err);
-    render_answer(&w, answer, queue_ms(job));
+    render_answer(&w, answer, job_queue_ms(job));
     json_end_object(&w);
     answer_free(answer);
     TRY(status);
-    TRY(buf_status(&job->out, err));
-    return job->stream ? send_event(job, "done", &job->out) : STATUS_OK;
+    return ask_finish(job, err);
 }
 
 static Status search_work(Job *job, Err *err) {
@@ -241,13 +248,13 @@ static Status search_work(Job *job, Err *err) {
     json_begin_object(&w, NULL);
     render_passages(&w, "passages", passages);
     json_string(&w, "language", passages->language);
-    render_times(&w, "timings_ms", &passages->times, queue_ms(job));
+    render_times(&w, "timings_ms", &passages->times, job_queue_ms(job));
     json_end_object(&w);
     index_passages_free(passages);
     return buf_status(&job->out, err);
 }
 
-static bool wants_events(HttpRequest *request) {
+bool ask_wants_events(HttpRequest *request) {
     const char *accept = http_request_header(request, "Accept");
     return accept && strstr(accept, "text/event-stream");
 }
@@ -255,7 +262,7 @@ static bool wants_events(HttpRequest *request) {
 static void start(Daemon *daemon, HttpRequest *request, bool asks) {
     Job *job = job_new(daemon, request, asks ? ask_work : search_work);
     if (!job) return;
-    bool streams = asks && wants_events(request);
+    bool streams = asks && ask_wants_events(request);
     Err err = { 0 };
     Status status = parse(job, asks, &streams, &err);
     if (status == STATUS_OK && asks) job_use_model(job);

@@ -254,11 +254,18 @@ static Status read_messages(Writing *w, Err *err) {
 
 static Status answer_from_documents(Writing *w, Err *err) {
     Job *job = w->job;
+    job->asked = job->query.text; /* the last message */
     TRY(read_messages(w, err));
-    AnswerRequest request = { job->query, ANSWER_AUTO };
+    AnswerRequest request = { .query = job->query, .mode = ANSWER_AUTO };
+    char id[sizeof ANSWERS_COMPLETION_PREFIX + RECORD_ID_BYTES];
+    answers_record(job);
     AnswerEvents events = { .cancelled = job_cancelled_cb, .context = job };
     FonteAnswer *answer = NULL;
     TRY(answer_ask(job->daemon->index, &request, &job->answer_options, &events, &answer, err));
+    if (*job->record_id) {
+        snprintf(id, sizeof id, ANSWERS_COMPLETION_PREFIX "%s", job->record_id);
+        w->head.id = id;
+    }
     w->usage = (CompletionUsage){ answer->n_prompt_tokens, answer->n_cached_tokens,
                                   answer->n_answer_tokens };
     Status status = write_answer(w, answer, err);
@@ -269,7 +276,7 @@ static Status answer_from_documents(Writing *w, Err *err) {
 static Status completion_work(Job *job, Err *err) {
     char id[64];
     const Completion *c = job->completion;
-    snprintf(id, sizeof id, "%s-%016llx", c->is_chat ? "chatcmpl" : "cmpl",
+    snprintf(id, sizeof id, "%s%016llx", c->is_chat ? ANSWERS_COMPLETION_PREFIX : "cmpl-",
              (unsigned long long)c->sampling.seed ^ (unsigned long long)job->created_us);
     Writing w = { .job = job,
                   .completion = c,

@@ -17,6 +17,7 @@ struct Served {
     Generator generator;
     CitationTable *citations;
     GrammarTable *grammar_table;
+    ModelHash *hash;
 };
 
 static void set_name(Served *s, const Config *config) {
@@ -88,7 +89,9 @@ static Status fill(Served *s, const Config *config, Err *err) {
                               .gap_ratio = config->gap_ratio,
                               .n_drafted = config->n_drafted };
     TRY(engine_new(s->model, &options, &s->engine, err));
-    generator_engine_init(&s->generator, s->engine, s->template_kind, s->name);
+    TRY(modelhash_start(gguf_file_bytes(s->model->file), &s->hash, err));
+    generator_engine_init(&s->generator, s->engine, s->template_kind, s->name,
+                          modelhash_text(s->hash));
     TRY(citation_table_new(s->model->vocab, &s->citations, err));
     return grammar_table_new(s->model->vocab, &s->grammar_table, err);
 }
@@ -120,6 +123,7 @@ Served *served_ref(Served *s) {
 Served *served_unref(Served *s) {
     if (!s || atomic_fetch_sub(&s->n_refs, 1) > 1) return NULL;
     engine_free(s->engine);
+    modelhash_free(s->hash);
     citation_table_free(s->citations);
     grammar_table_free(s->grammar_table);
     llm_model_close(s->model);
@@ -150,6 +154,9 @@ const GrammarTable *served_grammar_table(const Served *s) {
 }
 TemplateKind served_template(const Served *s) {
     return s->template_kind;
+}
+const char *served_wait_hash(Served *s) {
+    return modelhash_wait(s->hash);
 }
 int64_t served_since(const Served *s) {
     return s->since;

@@ -5,6 +5,7 @@
 #include "answer/citation.h"
 #include "answer/generator_engine.h"
 #include "daemon/config.h"
+#include "daemon/modelhash.h"
 #include "engine/engine.h"
 #include "llm/grammar.h"
 #include "llm/template.h"
@@ -31,6 +32,9 @@ const GrammarTable *served_grammar_table(const Served *served);
 TemplateKind served_template(const Served *served);
 /* general.license of the file; "" where it says none. */
 const char *served_licence(const Served *served);
+/* SHA-256 of the file, hexadecimal; "" where it could not be computed. In the first seconds it is
+ * waited for; until then the generator's model_hash is not to be read. */
+const char *served_wait_hash(Served *served);
 /* Seconds since 1970 when it was opened. */
 int64_t served_since(const Served *served);
 /* Do both name the same file with the same settings? */

@@ -10,10 +10,11 @@
 #include <signal.h>
 #include <time.h>
 
-enum { MAX_GROUP = 256, REST_S = 30 };
+enum { MAX_GROUP = 256, REST_US = 30000000 };
 
 struct Writer {
     Index *index;
+    Records *records;
     pthread_mutex_t lock;
     pthread_cond_t news, room;
     WorkItem *first, **last; /* the items of jobs */
@@ -116,42 +117,46 @@ static bool maintain(Writer *writer) {
     return status == STATUS_OK;
 }
 
-/* Sleeps until there is work, or for the rest between rounds of background work. */
-static void wait_locked(Writer *writer) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += REST_S;
+/* Sleeps until there is work: at the latest for the next round of background work. */
+static void wait_locked(Writer *writer, int64_t rest_until_us) {
     while (!writer->first && !writer->stopping) {
-        if (pthread_cond_timedwait(&writer->news, &writer->lock, &until) != 0) return;
+        int64_t until_us = MIN(rest_until_us, records_due_us(writer->records));
+        if (clock_us() >= until_us) return;
+        struct timespec until = { until_us / 1000000, until_us % 1000000 * 1000 };
+        pthread_cond_timedwait(&writer->news, &writer->lock, &until);
     }
 }
 
 static void *thread_main(void *context) {
     Writer *writer = context;
     pthread_setname_np(pthread_self(), "fonte-writer");
-    bool more = true;
+    int64_t rest_until_us = 0; /* no background work before */
     for (;;) {
         pthread_mutex_lock(&writer->lock);
-        if (!writer->first && !more) wait_locked(writer);
+        wait_locked(writer, rest_until_us);
         WorkItem *list = take_group_locked(writer);
         bool stopping = writer->stopping;
         pthread_mutex_unlock(&writer->lock);
+        if (stopping || clock_us() >= records_due_us(writer->records)) {
+            records_commit(writer->records, writer->index);
+        }
         if (list) {
             run_group(writer, list);
             if (index_is_pressed(writer->index)) maintain(writer);
-            more = true;
+            rest_until_us = 0;
         } else if (stopping) {
             return NULL;
-        } else {
-            more = maintain(writer);
+        } else if (clock_us() >= rest_until_us) {
+            rest_until_us = maintain(writer) ? 0 : clock_us() + REST_US;
         }
     }
 }
 
-Status writer_new(Index *index, size_t max_bytes, Writer **ret, Err *err) {
+Status writer_new(Index *index, Records *records, size_t max_bytes, Writer **ret, Err *err) {
     Writer *writer = mem_alloc(1, sizeof *writer);
     if (!writer) return err_set(err, STATUS_NO_MEMORY, "out of memory");
     writer->index = index;
+    writer->records = records;
     writer->max_bytes = max_bytes;
     writer->last = &writer->first;
     pthread_condattr_t attributes;
@@ -188,6 +193,12 @@ void writer_push(Writer *writer, Job *job) {
     writer->last = &job->item.next;
     writer->status.n_waiting++;
     writer->status.n_waiting_bytes += bytes;
+    pthread_cond_signal(&writer->news);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_wake(Writer *writer) {
+    pthread_mutex_lock(&writer->lock);
     pthread_cond_signal(&writer->news);
     pthread_mutex_unlock(&writer->lock);
 }
