@@ -54,8 +54,8 @@ static void print_tree(Term *term, const cJSON *object, unsigned depth) {
         fprintf(term->file, "%*s", 2 * (int)depth, "");
         if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
             /* What a list holds is called by its name. */
-            const char *label = json_text(item, "name");
-            if (!*label) label = json_text(item, "id");
+            const char *label = item->string ? "" : json_text(item, "name");
+            if (!*label && !item->string) label = json_text(item, "id");
             term_styled(term, STYLE_BOLD, *label ? label : name);
             fputs(item->child ? "\n" : "  none\n", term->file);
             print_tree(term, item, depth + 1);
@@ -66,7 +66,7 @@ static void print_tree(Term *term, const cJSON *object, unsigned depth) {
         if (cJSON_IsNumber(item))
             print_number(term->file, unit, item->valuedouble);
         else if (cJSON_IsString(item))
-            term_line(term, item->valuestring);
+            term_line(term, *item->valuestring ? item->valuestring : "-");
         else
             fputs(cJSON_IsTrue(item) ? "yes" : cJSON_IsFalse(item) ? "no" : "-", term->file);
         fputc('\n', term->file);

@@ -83,7 +83,9 @@ FonteStatus modeldir_find(const char *name, char **ret, FonteError *error) {
         char *own = modeldir_default();
         *ret = look_in(own, name);
         if (!*ret) *ret = look_in(system_dir, name);
-        snprintf(where, sizeof where, "no such model in %.150s or %s", own ? own : "", system_dir);
+        bool both = own && strcmp(own, system_dir) != 0;
+        snprintf(where, sizeof where, "no such model in %.150s%s%s", both ? own : "",
+                 both ? " or " : "", system_dir);
         free(own);
     }
     return *ret ? FONTE_OK : fail(error, FONTE_NOT_FOUND, name, where);

@@ -109,7 +109,8 @@ Status served_open(const Config *config, Served **ret, Err *err) {
     Status status = fill(s, config, err);
     if (status != STATUS_OK) {
         served_unref(s);
-        return err_prefix(err, status, "model %s", config->model);
+        bool named = err && strncmp(err->text, config->model, strlen(config->model)) == 0;
+        return err_prefix(err, status, "model%s%s", named ? "" : " ", named ? "" : config->model);
     }
     *ret = s;
     return STATUS_OK;
