@@ -5,11 +5,11 @@
 #include <fonte/client.h>
 
 #include "base/buf.h"
+#include "client/curl_init.h"
 #include "client/sse.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -39,13 +39,6 @@ typedef struct Exchange {
     Err *err;
 } Exchange;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode once_result;
-
-static void init_once(void) {
-    once_result = curl_global_init(CURL_GLOBAL_NOTHING);
-}
-
 /* Where the daemon listens: the environment's word, the user's own daemon, the system's. */
 static char *socket_default(void) {
     const char *given = getenv("FONTE_SOCKET");
@@ -62,9 +55,7 @@ static char *socket_default(void) {
 }
 
 FonteStatus fonte_client_open(const char *socket_path, FonteClient **ret, FonteError *error) {
-    pthread_once(&once, init_once);
-    if (once_result != CURLE_OK)
-        return err_set(error, STATUS_INTERNAL, "libcurl: %s", curl_easy_strerror(once_result));
+    TRY(client_init_curl(error));
     FonteClient *client = mem_alloc(1, sizeof *client);
     if (!client) return err_set(error, STATUS_NO_MEMORY, "no memory for a client");
     client->socket = socket_path ? strdup(socket_path) : socket_default();

@@ -6,12 +6,12 @@
 #include <fonte/fetch.h>
 
 #include "base/clock.h"
+#include "client/curl_init.h"
 #include "client/partial.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
@@ -45,13 +45,6 @@ typedef struct Fetch {
     Status status;   /* why a callback stopped the attempt */
     Err *err;
 } Fetch;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode once_result;
-
-static void init_once(void) {
-    once_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 /* ---- what comes ---- */
 
@@ -374,10 +367,7 @@ FonteStatus fonte_fetch(const char *url, const char *path, const FonteFetchOptio
     };
     FonteFetched fetched = { 0 };
     TRY(check_arguments(url, options, f.err));
-    pthread_once(&once, init_once);
-    if (once_result != CURLE_OK) {
-        return err_set(f.err, STATUS_INTERNAL, "libcurl: %s", curl_easy_strerror(once_result));
-    }
+    TRY(client_init_curl(f.err));
     Status status = fetch(&f, path, &fetched);
     if (f.curl) curl_easy_cleanup(f.curl);
     partial_close(&f.partial);
