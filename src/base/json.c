@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,7 +363,8 @@ void json_number(JsonWriter *w, const char *key, double value) {
         return;
     }
     char text[40];
-    for (int precision = 6; precision <= 17; precision++) {
+    /* what is a decimal number of up to 15 digits comes out as it: %g drops trailing zeros */
+    for (int precision = DBL_DIG; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*g", precision, value);
         if (strtod(text, NULL) == value) break;
     }
