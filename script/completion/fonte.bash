@@ -1,7 +1,7 @@
 # bash completion for fonte(1)
 _fonte() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="add ask search docs rm status eval bench model" global="--socket --json --color --version --help"
+    local commands="add ask replay search docs rm status eval bench model" global="--socket --json --color --version --help"
     local command="" i options=""
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -21,7 +21,7 @@ _fonte() {
         search) mapfile -t COMPREPLY < <(compgen -W "hybrid lexical vector" -- "$cur") ;;
         esac
         return ;;
-    --collection | --lang | --jobs | --include | --exclude | --max-size | --patience | --name | \
+    --question | -q | --collection | --lang | --jobs | --include | --exclude | --max-size | --patience | --name | \
         --type | --title | --url | --date | --source | --passages | --from | --to | --limit | --min-confidence | \
         --max-sentences | --size | --clients | --requests | --rate | --shared | --questions | --set | --repeat | \
         -c | -l | -j | -i | -x | -k) return ;;
@@ -31,7 +31,8 @@ _fonte() {
     "") options="$commands" ;;
     add) options="--collection --lang --jobs --include --exclude --hidden --max-size --patience
         --dry-run --name --type --title --url --date --source" ;;
-    ask) options="$query --no-stream --conversation --interactive" ;;
+    ask) options="$query --no-stream --conversation --interactive --id" ;;
+    replay) options="--question --no-stream" ;;
     search) options="$query" ;;
     docs) options="--collection --collections --limit --text --original" ;;
     rm) options="--collection --all --yes" ;;

@@ -1,5 +1,5 @@
 # fish completion for fonte(1)
-set -l commands add ask search docs rm status eval bench model
+set -l commands add ask replay search docs rm status eval bench model
 complete -c fonte -f
 complete -c fonte -l socket -r -F -d 'Socket of the daemon'
 complete -c fonte -l json -d 'Print one JSON object'
@@ -7,10 +7,11 @@ complete -c fonte -l color -x -a 'auto always never' -d 'Colours'
 complete -c fonte -s V -l version -d 'Show the version'
 complete -c fonte -s h -l help -d 'Show help'
 function __fonte_no_command
-    not __fish_seen_subcommand_from add ask search docs rm status eval bench model
+    not __fish_seen_subcommand_from add ask replay search docs rm status eval bench model
 end
 complete -c fonte -n __fonte_no_command -a add -d 'Add files, folders or standard input'
 complete -c fonte -n __fonte_no_command -a ask -d 'Ask a question'
+complete -c fonte -n __fonte_no_command -a replay -d 'Make an answer once more'
 complete -c fonte -n __fonte_no_command -a search -d 'Find passages'
 complete -c fonte -n __fonte_no_command -a docs -d 'List documents, show one'
 complete -c fonte -n __fonte_no_command -a rm -d 'Remove documents'
@@ -123,9 +124,11 @@ complete -c fonte -n $query -l from -x -d 'Only from this date'
 complete -c fonte -n $query -l to -x -d 'Only to the end of this date'
 complete -c fonte -n '__fish_seen_subcommand_from ask' -s m -l mode -x -a 'auto extract generate'
 complete -c fonte -n '__fish_seen_subcommand_from search' -s m -l mode -x -a 'hybrid lexical vector'
-complete -c fonte -n '__fish_seen_subcommand_from ask' -l no-stream -d 'Wait for the whole answer'
+complete -c fonte -n '__fish_seen_subcommand_from ask replay' -l no-stream -d 'Wait for the whole answer'
 complete -c fonte -n '__fish_seen_subcommand_from ask' -l conversation -x -a new -d 'Begin a conversation, or go on with one'
 complete -c fonte -n '__fish_seen_subcommand_from ask' -s i -l interactive -d 'Ask line by line, in one conversation'
+complete -c fonte -n '__fish_seen_subcommand_from ask' -l id -d 'Print its id, for replay'
+complete -c fonte -n '__fish_seen_subcommand_from replay' -s q -l question -x -d 'The question'
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -s l -l lang -x -d Language
 complete -c fonte -n '__fish_seen_subcommand_from add ask search' -l source -x -d Publisher
 complete -c fonte -n '__fish_seen_subcommand_from add ask search docs rm' -s c -l collection -x -d Collection

@@ -17,6 +17,7 @@ int cmd_bench(Cli *cli, int argc, char **argv);
 int cmd_docs(Cli *cli, int argc, char **argv);
 int cmd_eval(Cli *cli, int argc, char **argv);
 int cmd_model(Cli *cli, int argc, char **argv);
+int cmd_replay(Cli *cli, int argc, char **argv);
 int cmd_rm(Cli *cli, int argc, char **argv);
 int cmd_search(Cli *cli, int argc, char **argv);
 int cmd_status(Cli *cli, int argc, char **argv);

@@ -8,6 +8,7 @@
 static const Command commands[] = {
     { "add", "Add files, folders or standard input", cmd_add },
     { "ask", "Ask a question and see the answer with its sources", cmd_ask },
+    { "replay", "Make an answer once more and see whether it is the same", cmd_replay },
     { "search", "Find passages", cmd_search },
     { "docs", "List documents, show one", cmd_docs },
     { "rm", "Remove documents", cmd_rm },
