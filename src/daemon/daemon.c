@@ -186,7 +186,7 @@ static void stop(Daemon *daemon) {
     }
     daemon->prepare = work_pool_free(daemon->prepare);
     daemon->pool = work_pool_free(daemon->pool);
-    if (daemon->served) engine_stop(served_engine(daemon->served));
+    served_stop(daemon->served);
     daemon->generate = work_pool_free(daemon->generate);
     daemon->writer = writer_free(daemon->writer);
     daemon_finish_jobs(daemon);

@@ -71,9 +71,13 @@ Status modelhash_start(Slice bytes, ModelHash **ret, Err *err) {
     return STATUS_OK;
 }
 
+void modelhash_stop(ModelHash *h) {
+    atomic_store(&h->is_stopped, true);
+}
+
 ModelHash *modelhash_free(ModelHash *h) {
     if (!h) return NULL;
-    atomic_store(&h->is_stopped, true);
+    modelhash_stop(h);
     pthread_join(h->thread, NULL);
     pthread_mutex_destroy(&h->lock);
     pthread_cond_destroy(&h->done);

@@ -8,9 +8,11 @@ typedef struct ModelHash ModelHash;
 
 /* bytes: borrowed until it is freed. */
 Status modelhash_start(Slice bytes, ModelHash **ret, Err *err) MUST_CHECK;
-/* Stops where it is not done. NULL is fine; returns NULL. */
+/* Those who wait for it get "" where it is not done. */
+void modelhash_stop(ModelHash *hash);
+/* Stops too. NULL is fine; returns NULL. */
 ModelHash *modelhash_free(ModelHash *hash);
 /* 64 hexadecimal digits once modelhash_wait came back, and not to be looked at before; a view. */
 const char *modelhash_text(const ModelHash *hash);
-/* Waits until it is known. The same view; "" where it could not be computed. */
+/* Waits until it is known. The same view; "" where it could not be computed, or was stopped. */
 const char *modelhash_wait(ModelHash *hash);

@@ -147,6 +147,12 @@ static Status find_waiting(Records *records, const char *id, Arena *arena, Store
     return status;
 }
 
+Status records_not_found(Err *err) {
+    return err_set_param(err, STATUS_NOT_FOUND, "id",
+                         "there is no record of such an answer, or it was forgotten "
+                         "(answer.records, answer.record_time)");
+}
+
 Status records_find(Records *records, Index *index, const char *id, Arena *arena, StoreAnswer *ret,
                     Err *err) {
     RecordsLimits limits;
@@ -154,17 +160,12 @@ Status records_find(Records *records, Index *index, const char *id, Arena *arena
     records_limits(records, &limits);
     Status status = find_waiting(records, id, arena, &answer, err);
     if (status == STATUS_NOT_FOUND) status = index_answer(index, id, arena, &answer, err);
-    if (status == STATUS_OK) {
-        bool is_old = answer.made_unix_s < clock_unix_s() - limits.age_s;
-        if (is_old || !limits.count) status = STATUS_NOT_FOUND;
-    }
-    if (status == STATUS_NOT_FOUND) {
-        return err_set_param(err, STATUS_NOT_FOUND, "id",
-                             "there is no record of such an answer, or it was forgotten "
-                             "(answer.records, answer.record_time)");
-    }
-    if (status == STATUS_OK) *ret = answer;
-    return status;
+    if (status == STATUS_NOT_FOUND) return records_not_found(err);
+    TRY(status);
+    bool is_old = answer.made_unix_s < clock_unix_s() - limits.age_s;
+    if (is_old || !limits.count) return records_not_found(err);
+    *ret = answer;
+    return STATUS_OK;
 }
 
 /* ---- writing ---- */
@@ -193,7 +194,10 @@ static void commit_group(Records *records, Index *index, StoreAnswer *group) {
     size_t n = list_group(records, group, &limits);
     Status status =
         index_answers_put(index, group, n, limits.count, clock_unix_s() - limits.age_s, &err);
-    if (status != STATUS_OK) log_line(LOG_ERROR, "%zu answers have no record: %s", n, err.text);
+    if (status != STATUS_OK && n)
+        log_line(LOG_ERROR, "%zu answers have no record: %s", n, err.text);
+    else if (status != STATUS_OK)
+        log_line(LOG_ERROR, "old records of answers are not removed: %s", err.text);
     pthread_mutex_lock(&records->lock);
     for (size_t i = 0; i < n; i++) drop_first(records);
     pthread_mutex_unlock(&records->lock);

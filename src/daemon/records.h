@@ -28,6 +28,9 @@ Status records_add(Records *records, int64_t uid, const char *collection, Slice 
 Status records_find(Records *records, Index *index, const char *id, Arena *arena, StoreAnswer *ret,
                     Err *err) MUST_CHECK;
 
+/* That NOT_FOUND, also for a record that the asker may not see: nobody tells the two apart. */
+Status records_not_found(Err *err);
+
 /* When records_commit has something to do (clock_us). */
 int64_t records_due_us(Records *records);
 /* Put what waits into the index and forget there what is too much or too old. What cannot be

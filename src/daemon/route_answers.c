@@ -62,9 +62,7 @@ static Status find(Job *job, StoreAnswer *ret, Err *err) {
                      err));
     bool own = answer.uid == job->peer.uid || access_may_see_records(job->access, &job->peer);
     if (!own || !access_may(job->access, &job->peer, ACCESS_READ, answer.collection)) {
-        return err_set_param(err, STATUS_NOT_FOUND, "id",
-                             "there is no record of such an answer, or it was forgotten "
-                             "(answer.records, answer.record_time)");
+        return records_not_found(err);
     }
     *ret = answer;
     return STATUS_OK;
@@ -91,24 +89,21 @@ static Status find_question(const Job *job, const Json *object, const AnswerReco
                             Arena *arena, const char **ret, Err *err) {
     const Json *kept = json_get(object, "kept");
     const Json *question = kept ? json_get(kept, "question") : NULL;
-    const char *text = job->query.text;
-    char hash[HASH_HEX_BYTES];
-    if (!text && question && question->type == JSON_STRING) {
-        text = arena_string(arena, question->string);
-        if (!text) return err_set(err, STATUS_NO_MEMORY, "out of memory");
-    }
-    if (!text) {
+    Slice given = slice_trim(slice_of(job->query.text)); /* as when it was asked */
+    if (!given.n && question && question->type == JSON_STRING) given = question->string;
+    if (!given.n) {
         return err_set_param(err, STATUS_INVALID, "question",
                              "the question's text was not kept (answer.record_text): give it");
     }
-    TRY(record_hash(slice_of(text), hash, err));
+    char hash[HASH_HEX_BYTES];
+    TRY(record_hash(given, hash, err));
     if (strcmp(hash, record->question_hash) != 0) {
         return err_set_param(err, STATUS_INVALID, "question",
                              "this is not the question that was asked (of a follow-up, what it was "
                              "read as counts)");
     }
-    *ret = text;
-    return STATUS_OK;
+    *ret = arena_string(arena, given);
+    return *ret ? STATUS_OK : err_set(err, STATUS_NO_MEMORY, "out of memory");
 }
 
 static Status check_model(const Job *job, const AnswerRecord *record, Err *err) {

@@ -132,6 +132,12 @@ Served *served_unref(Served *s) {
     return NULL;
 }
 
+void served_stop(Served *s) {
+    if (!s) return;
+    engine_stop(s->engine);
+    modelhash_stop(s->hash);
+}
+
 const char *served_name(const Served *s) {
     return s->name;
 }

@@ -20,6 +20,9 @@ Status served_open(const Config *config, Served **ret, Err *err) MUST_CHECK;
 Served *served_ref(Served *served);
 Served *served_unref(Served *served);
 
+/* At the end: whoever waits for the engine, or for the hash, does no longer. NULL is fine. */
+void served_stop(Served *served);
+
 /* "llama-2-7b-chat": [generator] name, else the file's name without its ending. */
 const char *served_name(const Served *served);
 const LlmModel *served_model(const Served *served);

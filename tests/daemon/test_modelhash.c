@@ -31,6 +31,9 @@ Test(daemon_modelhash, takes_several_steps_and_can_be_stopped) {
     cr_assert_str_eq(modelhash_wait(hash), hex);
     modelhash_free(hash);
     cr_assert_eq(modelhash_start(all, &hash, &err), STATUS_OK);
+    modelhash_stop(hash);
+    const char *text = modelhash_wait(hash);
+    cr_assert(!*text || strcmp(text, hex) == 0, "%s", text);
     cr_assert_null(modelhash_free(hash));
     cr_assert_null(modelhash_free(NULL));
 }
