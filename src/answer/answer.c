@@ -103,10 +103,11 @@ static void record_figures(const FonteAnswer *answer, AnswerRecord *r) {
 }
 
 static void record_prompt(const AnswerTrace *trace, const Generator *generator, AnswerRecord *r) {
-    r->model = r->model_hash = "";
+    r->model = r->model_hash = r->arithmetic = "";
     if (!trace->n_prompt) return;
     r->model = generator->name;
     r->model_hash = generator->model_hash;
+    r->arithmetic = generator->arithmetic;
     r->used = trace->used;
     r->n_used = trace->n_used;
     r->n_prompt = trace->n_prompt;

@@ -45,9 +45,10 @@ static void close_stream(GeneratorStream *stream) {
 }
 
 void generator_engine_init(Generator *ret, Engine *engine, TemplateKind template_kind,
-                           const char *name, const char *model_hash) {
+                           const char *name, const char *model_hash, const char *arithmetic) {
     *ret = (Generator){ .name = name,
                         .model_hash = model_hash,
+                        .arithmetic = arithmetic,
                         .vocab = engine_model(engine)->vocab,
                         .template = template_kind,
                         .context_tokens = engine_context(engine),

@@ -3,6 +3,6 @@
 #include "answer/generator.h"
 #include "engine/engine.h"
 
-/* engine, name and model_hash are borrowed as long as the generator is used. */
+/* All are borrowed as long as the generator is used. */
 void generator_engine_init(Generator *ret, Engine *engine, TemplateKind template_kind,
-                           const char *name, const char *model_hash);
+                           const char *name, const char *model_hash, const char *arithmetic);

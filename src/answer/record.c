@@ -57,6 +57,7 @@ static void write_prompt(const AnswerRecord *r, JsonWriter *w) {
     if (!r->n_prompt) return;
     json_string(w, "model", r->model);
     json_string(w, "model_sha256", r->model_hash);
+    json_string(w, "arithmetic", r->arithmetic);
     json_begin_object(w, "prompt");
     json_uint(w, "tokens", r->n_prompt);
     json_uint(w, "cached_tokens", r->n_cached_tokens);
@@ -208,10 +209,11 @@ static Status read_counts(const Json *object, QuestionCounts *ret, Err *err) {
 /* Only what a model was asked for has one. */
 static Status read_prompt(const Json *object, Arena *arena, AnswerRecord *ret, Err *err) {
     const Json *prompt = json_get(object, "prompt");
-    ret->model = ret->model_hash = "";
+    ret->model = ret->model_hash = ret->arithmetic = "";
     if (!prompt) return STATUS_OK;
     TRY(read_string(object, "model", arena, &ret->model, err));
     TRY(read_string(object, "model_sha256", arena, &ret->model_hash, err));
+    TRY(read_string(object, "arithmetic", arena, &ret->arithmetic, err));
     TRY(read_count(prompt, "tokens", &ret->n_prompt, err));
     TRY(read_count(prompt, "cached_tokens", &ret->n_cached_tokens, err));
     TRY(read_count(prompt, "answer_tokens", &ret->n_answer_tokens, err));

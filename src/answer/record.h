@@ -29,6 +29,7 @@ typedef struct AnswerRecord {
     char prompt_hash[HASH_HEX_BYTES];  /* SHA-256 of the tokens as little-endian 32-bit integers */
     char written_hash[HASH_HEX_BYTES]; /* the same of what it wrote, before anything was checked */
     const char *model, *model_hash;    /* name, and SHA-256 of its file ("" = not known) */
+    const char *arithmetic;            /* as the generator says */
 
     /* settings */
     double min_confidence;

@@ -15,8 +15,16 @@ static const char *explain(const char *difference) {
 static int show_outcome(Cli *cli, const cJSON *replay) {
     const char *made = json_text(replay, "made");
     if (json_bool(replay, "same")) {
-        if (!cli->json) fprintf(cli->out.file, "The same as on %s.\n", made);
+        if (cli->json) return EXIT_OK;
+        fputs("The same as on ", cli->out.file);
+        term_text(&cli->out, made);
+        fputs(".\n", cli->out.file);
         return EXIT_OK;
+    }
+    const char *arithmetic = json_text(replay, "arithmetic");
+    if (*arithmetic) {
+        cli_warn(cli, "it was computed with other numbers: %s, now %s",
+                 json_text(replay, "recorded_arithmetic"), arithmetic);
     }
     cli_warn(cli, "not the same as on %s: %s (SHA-256 %s instead of %s)", made,
              explain(json_text(replay, "difference")), json_text(replay, "answer_sha256"),

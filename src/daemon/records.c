@@ -103,7 +103,7 @@ static bool push(Records *records, Waiting *w) {
         *records->last = w;
         records->last = &w->next;
         records->n++;
-        if (records->n == records->limits.queue / 2) records->due_us = 0;
+        if (records->n >= (records->limits.queue + 1) / 2) records->due_us = 0;
     }
     pthread_mutex_unlock(&records->lock);
     return fits;

@@ -122,6 +122,7 @@ static Status check_model(const Job *job, const AnswerRecord *record, Err *err) 
 typedef struct Replay {
     AnswerRecord record;    /* of the answer that was given */
     const char *difference; /* of the one that is given now: where it begins; "" = none */
+    const char *arithmetic; /* of the generator now */
     char answer_hash[HASH_HEX_BYTES];
 } Replay;
 
@@ -130,6 +131,7 @@ static void compare_record(void *context, const AnswerRecord *now) {
     Replay *replay = context;
     const AnswerRecord *then = &replay->record;
     memcpy(replay->answer_hash, now->answer_hash, sizeof replay->answer_hash);
+    replay->arithmetic = now->arithmetic;
     replay->difference = strcmp(now->prompt_hash, then->prompt_hash) != 0     ? "prompt"
                          : strcmp(now->written_hash, then->written_hash) != 0 ? "written"
                          : strcmp(now->answer_hash, then->answer_hash) != 0   ? "answer"
@@ -160,6 +162,10 @@ static void render_replay(Job *job, const StoreAnswer *kept, const Replay *repla
     render_time(&w, "made", kept->made_unix_s);
     json_bool(&w, "same", !*replay->difference);
     if (*replay->difference) json_string(&w, "difference", replay->difference);
+    if (strcmp(replay->arithmetic, replay->record.arithmetic) != 0) {
+        json_string(&w, "recorded_arithmetic", replay->record.arithmetic);
+        json_string(&w, "arithmetic", replay->arithmetic);
+    }
     json_string(&w, "recorded_sha256", replay->record.answer_hash);
     json_string(&w, "answer_sha256", replay->answer_hash);
     json_end_object(&w);
@@ -169,7 +175,7 @@ static void render_replay(Job *job, const StoreAnswer *kept, const Replay *repla
 
 static Status replay_work(Job *job, Err *err) {
     StoreAnswer kept = { 0 };
-    Replay replay = { .difference = "" };
+    Replay replay = { .difference = "", .arithmetic = "" };
     const Json *object = NULL;
     const char *question = NULL;
     FonteAnswer *answer = NULL;

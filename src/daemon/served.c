@@ -9,7 +9,7 @@
 
 struct Served {
     atomic_int n_refs;
-    char name[128], licence[128];
+    char name[128], licence[128], arithmetic[48];
     int64_t since;
     LlmModel *model;
     Engine *engine;
@@ -89,9 +89,12 @@ static Status fill(Served *s, const Config *config, Err *err) {
                               .gap_ratio = config->gap_ratio,
                               .n_drafted = config->n_drafted };
     TRY(engine_new(s->model, &options, &s->engine, err));
+    KernelTable kernels;
+    TRY(kernels_pick(KERNELS_ALL, &kernels, err)); /* as the engine does */
+    snprintf(s->arithmetic, sizeof s->arithmetic, "kv %s, %s", config->kv, kernels.name);
     TRY(modelhash_start(gguf_file_bytes(s->model->file), &s->hash, err));
     generator_engine_init(&s->generator, s->engine, s->template_kind, s->name,
-                          modelhash_text(s->hash));
+                          modelhash_text(s->hash), s->arithmetic);
     TRY(citation_table_new(s->model->vocab, &s->citations, err));
     return grammar_table_new(s->model->vocab, &s->grammar_table, err);
 }

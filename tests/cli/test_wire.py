@@ -163,6 +163,26 @@ class Ask(unittest.TestCase):
                 self.assertIn("\x1b]8;;https://example.org/llama\x1b\\", out)
                 self.assertEqual(json.loads(requests[0][3]), {"question": "Who?", "stream": True})
 
+    def test_replay_says_whether_it_is_the_same(self):
+        for same, more in ((True, {}), (False, {"difference": "answer", "answer_sha256": "aa\x1b[31m",
+                                                "recorded_sha256": "bb"})):
+            replay = {"id": "ab", "made": "2026-01-02T03:04:05Z", "same": same, **more}
+            events = STREAM[:-1] + [("done", {**ANSWER, "replay": replay})]
+            with daemon(lambda h, _: h.events(events)) as (socket, requests):
+                status, out = on_terminal(socket, "replay", "a/b", "-q", "Who?", NO_COLOR="1")
+                self.assertEqual((status, requests[0][1]), (0 if same else 1, "/v1/answers/a%2Fb/replay"))
+                self.assertEqual(json.loads(requests[0][3]), {"question": "Who?", "stream": True})
+                self.assertIn("Meta released LLaMA 2. [1]", out)
+                self.assertIn("The same as on 2026-01-02T03:04:05Z." if same else
+                              "the text is another (SHA-256 aa[31m instead of bb)", out)
+            with daemon(always(200, {**ANSWER, "replay": replay})) as (socket, requests):
+                status, out, err = fonte(socket, "--json", "replay", "ab")
+                self.assertEqual((status, json.loads(out)["replay"], bool(err)),
+                                 (0 if same else 1, replay, not same))
+                self.assertEqual(json.loads(requests[0][3]), {})
+        with daemon(always(200, ANSWER)) as (socket, _):
+            self.assertEqual(fonte(socket, "replay", "ab")[0], 1, "a daemon that does not say it")
+
     def test_no_color(self):
         with daemon(lambda h, _: h.events(STREAM)) as (socket, _):
             _, out = on_terminal(socket, "ask", "Who?", NO_COLOR="1")

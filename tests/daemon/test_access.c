@@ -20,11 +20,13 @@ Test(daemon_access, everybody_may_where_nothing_is_set) {
     HttpPeer peer = { .uid = STRANGER, .gid = STRANGER };
     cr_assert(access_may(access, &peer, ACCESS_READ, "any"));
     cr_assert(access_may(access, &peer, ACCESS_WRITE, "any"));
+    cr_assert_not(access_may_see_records(access, &peer), "but see others' answers");
     access_unref(access);
 }
 
 Test(daemon_access, a_collection_has_lists_of_its_own) {
-    const char *settings[] = { "access.read=70002", "access.write=", "access.admin=70002",
+    const char *settings[] = { "access.read=70002",      "access.write=",
+                               "access.admin=70002",     "access.records=70002",
                                "collection.open.read=*", "collection.team.write=@70003" };
     Access *access = access_from(settings, N_ELEMENTS(settings));
     HttpPeer stranger = { .uid = STRANGER, .gid = STRANGER };
@@ -38,6 +40,8 @@ Test(daemon_access, a_collection_has_lists_of_its_own) {
     cr_assert_not(access_may(access, &stranger, ACCESS_WRITE, "open"));
     cr_assert(access_may(access, &member, ACCESS_WRITE, "team"));
     cr_assert_not(access_may(access, &friend, ACCESS_WRITE, "team"));
+    cr_assert(access_may_see_records(access, &friend));
+    cr_assert_not(access_may_see_records(access, &stranger));
     cr_assert(access_is_admin(access, &friend));
     cr_assert_not(access_is_admin(access, &stranger));
     access_unref(access);

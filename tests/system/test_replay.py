@@ -3,8 +3,10 @@ import glob
 import json
 import os
 import pwd
+import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -204,8 +206,14 @@ def bounds():
         equal([record(d, id).status for id in ids], [404, 404, 200, 200, 200], "answer.records")
         time.sleep(3.6)
         equal(record(d, ids[-1]).status, 404, "answer.record_time")
-    with Daemon(settings=["answer.records=0"]) as d:
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf, Daemon("--config", conf.name) as d:
         d.add(BRIDGE)
+        id = ask(d)["id"]
+        conf.write("[answer]\nrecords = 0\n")
+        conf.flush()
+        d.process.send_signal(signal.SIGHUP)
+        d.wait_log("reload: done")
+        equal(record(d, id).status, 404, "SIGHUP: none is wanted any more")
         a = ask(d)
         check("id" not in a and not a["abstained"], "none is kept, and the answer has no id", a)
         check("id: (no record is kept)" in fonte(d, "ask", "--id", QUESTION).stdout, "fonte says so")
@@ -255,6 +263,23 @@ def by_the_model():
         for mode, a in zip(modes, answers):
             b = replay(d, a["id"], QUESTION).json()
             equal((b["replay"]["same"], b["answer"]), (True, a["answer"]), "the same by " + mode)
+
+        settings = list(d.settings)
+        for more in ("threads=1", "streams=1", "drafted=0"):
+            d.stop()
+            d.settings = settings + ["generator." + more]
+            d.start()
+            got = replay(d, answers[0]["id"], QUESTION).json()["replay"]
+            equal((got["same"], "arithmetic" in got), (True, False), "with generator." + more)
+        d.stop()
+        d.settings = settings + ["generator.kv=q8_0"]
+        d.start()
+        got = replay(d, answers[0]["id"], QUESTION).json()["replay"]
+        check("kv f16" in got["recorded_arithmetic"] and "kv q8_0" in got["arithmetic"],
+              "other numbers are told", got)
+        run = fonte(d, "replay", answers[0]["id"], "-q", QUESTION)
+        check(got["same"] or (run.returncode == 1 and "now kv q8_0" in run.stderr), "where it differs", run)
+        d.settings = settings
 
         # the model alone changes
         other = make_model(d.models.name, "other.gguf", context=1024)
