@@ -1,44 +1,60 @@
 #pragma once
-/* Few tokens: a slab of weights is unpacked into registers and used at once for all tokens. Memory
- * speed decides, so weights are read row after row, in order: two rows side by side halve the loads
- * of inputs, but ran at half the speed, as the processor's prefetching then sees two streams in one
- * page. Measured on Zen 4: prefetching into L2, 8 KiB ahead, is worth a quarter with four tokens;
- * into L1, nothing.
- * Inputs must stay in L1. Where they do not fit, rows are cut into chunks of slabs, and a chunk is
- * done for BLOCK_ROWS rows before the next; their sums wait in scratch. */
+/* Few tokens: a slab of two rows of weights is unpacked into registers and used at once for all
+ * tokens, two at a time, so that a vector of inputs is loaded for two products. Sums lie in L1.
+ * With one or two tokens memory decides, and is read fastest along whole rows, as a stream. With
+ * more, one slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and weights
+ * come by software's prefetching alone, the same slab of a later row; rows, or more than some lines
+ * of them, would look like streams, and the processor's own prefetching gets in the way of this
+ * one. Measured on Zen 4, one thread, ns for a slab of Q4_0 from memory with 4, 8, 16 tokens: 20,
+ * 31, 57; along rows, with panels from 5 tokens on, 23, 40, 64; half as far ahead 22, 31, 56. */
 #include "kernels/x86/dot_vnni.h"
 
 enum {
-    DIRECT_TOKENS = 4,
+    DIRECT_TOKENS = 16,
+    DIRECT_ROWS = 2,
+    STREAM_TOKENS = 2,
+    STREAM_AHEAD = 4, /* rows */
     BLOCK_ROWS = 16,
-    PREFETCH_BYTES = 8192,
-    L1_INPUT_BYTES = 24 << 10, /* of the 32 KiB there are */
+    BLOCK_AHEAD = 16,
+    SUM_FLOATS = DIRECT_ROWS * SLAB_BLOCKS, /* of a token */
 };
 
 typedef struct Direct {
     const KernelsMatmulJob *job;
     RowShape shape;
-    size_t chunk; /* slabs */
-    size_t prefetch_bytes;
+    size_t chunk; /* slabs of a row that are done before the next row's */
+    size_t ahead; /* bytes from a slab to the one that is fetched from memory meanwhile */
 } Direct;
 
-/* One slab times n_tokens inputs. */
-ALWAYS_INLINE void direct_slab(const Slab *w, const KernelsInputSlab *const *x, size_t n_tokens,
-                               SlabKind kind, int zero, __m512 sums[DIRECT_TOKENS]) {
+/* Some rows' slabs times n_tokens (1 or 2) inputs, added to sums [n_tokens, rows, SLAB_BLOCKS]. */
+ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *inputs, size_t x_stride,
+                                 size_t n_tokens, SlabKind kind, int zero, float *sums) {
     size_t halves = n_scales(kind), steps = SLAB_STEPS / halves;
+    const KernelsInputSlab *x[2];
+    UNROLL for (size_t t = 0; t < n_tokens; t++) x[t] = (const void *)(inputs + t * x_stride);
     UNROLL for (size_t h = 0; h < halves; h++) {
-        __m512i dots[DIRECT_TOKENS];
-        UNROLL for (size_t t = 0; t < n_tokens; t++) dots[t] = correction(x[t], h, halves, zero);
+        __m512i dots[2][DIRECT_ROWS];
+        UNROLL for (size_t t = 0; t < n_tokens; t++) {
+            __m512i begin = correction(x[t], h, halves, zero);
+            UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) dots[t][r] = begin;
+        }
         UNROLL for (size_t k = h * steps; k < (h + 1) * steps; k++) {
             UNROLL for (size_t t = 0; t < n_tokens; t++) {
-                DOT(dots[t], w->q[k], _mm512_load_si512(x[t]->q[k]));
+                __m512i q = _mm512_load_si512(x[t]->q[k]);
+                UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) DOT(dots[t][r], w[r].q[k], q);
             }
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
-            __m512 factor = _mm512_mul_ps(w->d[h], _mm512_load_ps(x[t]->d));
-            sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), factor, sums[t]);
-            if (n_addends(kind) == 0) continue;
-            sums[t] = _mm512_fmadd_ps(w->m[h], input_sum(x[t], h, halves), sums[t]);
+            UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) {
+                float *at = sums + t * SUM_FLOATS + r * SLAB_BLOCKS;
+                __m512 factor = _mm512_mul_ps(w[r].d[h], _mm512_load_ps(x[t]->d));
+                __m512 sum = _mm512_load_ps(at);
+                sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), factor, sum);
+                if (n_addends(kind)) {
+                    sum = _mm512_fmadd_ps(w[r].m[h], input_sum(x[t], h, halves), sum);
+                }
+                _mm512_store_ps(at, sum);
+            }
         }
     }
 }
@@ -49,83 +65,75 @@ ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t slab_stride) {
     }
 }
 
-/* Slabs [begin, end) of a row, added to sums. */
-ALWAYS_INLINE void direct_slabs(const Direct *d, const uint8_t *w, size_t begin, size_t end,
-                                size_t n_tokens, size_t slab_stride, UnpackSlab *unpack,
-                                SlabKind kind, int zero, __m512 sums[DIRECT_TOKENS]) {
-    const KernelsInputSlab *x[DIRECT_TOKENS];
-    UNROLL for (size_t t = 0; t < n_tokens; t++) {
-        const void *row = (const uint8_t *)d->job->x + t * d->job->x_stride;
-        x[t] = (const KernelsInputSlab *)row + begin;
-    }
-    for (size_t s = begin; s < end; s++) {
-        prefetch_slab(w + s * slab_stride + d->prefetch_bytes, slab_stride);
-        Slab slab = unpack_at(w, s, &d->shape, slab_stride, unpack);
-        direct_slab(&slab, x, n_tokens, kind, zero, sums);
-        UNROLL for (size_t t = 0; t < n_tokens; t++) x[t]++;
-    }
-}
-
-ALWAYS_INLINE void direct_store(const KernelsMatmulJob *job, size_t row, size_t n_tokens,
-                                const __m512 sums[DIRECT_TOKENS]) {
-    UNROLL for (size_t t = 0; t < n_tokens; t++) {
-        float *y = job->y + t * job->y_stride + row, sum = fold(sums[t]);
-        *y = job->accumulate ? *y + sum : sum;
-    }
-}
-
-/* A block of rows, chunk after chunk. sums: [rows, n_tokens, SLAB_BLOCKS] */
-ALWAYS_INLINE void direct_block(const Direct *d, size_t row_begin, size_t row_end, size_t n_tokens,
-                                size_t slab_stride, UnpackSlab *unpack, SlabKind kind, int zero,
-                                float *memory) {
+/* Slab s of two rows for all tokens, added to sums [n_tokens, rows, SLAB_BLOCKS]. */
+ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_ROWS], size_t s,
+                               size_t slab_stride, UnpackSlab *unpack, SlabKind kind, int zero,
+                               float *sums) {
     const KernelsMatmulJob *job = d->job;
-    for (size_t begin = 0; begin < d->shape.n_slabs; begin += d->chunk) {
-        size_t end = MIN(begin + d->chunk, d->shape.n_slabs);
-        for (size_t r = row_begin; r < row_end; r++) {
-            float *waiting = memory + (r - row_begin) * n_tokens * SLAB_BLOCKS;
-            __m512 sums[DIRECT_TOKENS];
-            UNROLL for (size_t t = 0; t < n_tokens; t++) {
-                sums[t] = begin ? _mm512_load_ps(waiting + 16 * t) : _mm512_setzero_ps();
-            }
-            direct_slabs(d, (const uint8_t *)job->w + r * job->row_bytes, begin, end, n_tokens,
-                         slab_stride, unpack, kind, zero, sums);
-            if (end == d->shape.n_slabs) {
-                direct_store(job, r, n_tokens, sums);
-                continue;
-            }
-            UNROLL for (size_t t = 0; t < n_tokens; t++) _mm512_store_ps(waiting + 16 * t, sums[t]);
+    const uint8_t *x = (const uint8_t *)job->x + s * sizeof(KernelsInputSlab);
+    Slab slab[DIRECT_ROWS];
+    UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) {
+        prefetch_slab(w[r] + s * slab_stride + d->ahead, slab_stride);
+        slab[r] = unpack_at(w[r], s, &d->shape, slab_stride, unpack);
+    }
+    size_t t = 0, stride = job->x_stride;
+    for (; t + 2 <= job->n_tokens; t += 2) {
+        direct_tokens(slab, x + t * stride, stride, 2, kind, zero, sums + t * SUM_FLOATS);
+    }
+    if (t == job->n_tokens) return;
+    direct_tokens(slab, x + t * stride, stride, 1, kind, zero, sums + t * SUM_FLOATS);
+}
+
+/* The outputs of n_rows (1 or 2) rows from their sums. */
+static inline void direct_store(const KernelsMatmulJob *job, size_t row, size_t n_rows,
+                                const float *sums) {
+    for (size_t t = 0; t < job->n_tokens; t += 2) {
+        size_t n_tokens = MIN(job->n_tokens - t, (size_t)2);
+        __m512 four[4];
+        UNROLL for (size_t i = 0; i < 4; i++) {
+            size_t token = t + MIN(i / DIRECT_ROWS, n_tokens - 1);
+            four[i] = _mm512_load_ps(sums + token * SUM_FLOATS + i % DIRECT_ROWS * SLAB_BLOCKS);
+        }
+        float outputs[4];
+        _mm_storeu_ps(outputs, fold_four(four));
+        for (size_t i = 0; i < n_tokens * DIRECT_ROWS; i++) {
+            float *y = job->y + (t + i / DIRECT_ROWS) * job->y_stride + row + i % DIRECT_ROWS;
+            if (i % DIRECT_ROWS < n_rows) *y = job->accumulate ? *y + outputs[i] : outputs[i];
         }
     }
 }
 
-/* How the rows are cut, and how far ahead weights are fetched: the same chunk of a later row. */
-static Direct direct_plan(const KernelsMatmulJob *job, size_t slab_stride) {
-    Direct d = { .job = job, .shape = row_shape(job, slab_stride) };
-    size_t fits = MAX(L1_INPUT_BYTES / (job->n_tokens * sizeof(KernelsInputSlab)), (size_t)1);
-    size_t n_chunks = MAX((d.shape.n_slabs + fits - 1) / fits, (size_t)1);
-    d.chunk = (d.shape.n_slabs + n_chunks - 1) / n_chunks;
-    size_t bytes = MAX(d.chunk * slab_stride, (size_t)1);
-    d.prefetch_bytes = (PREFETCH_BYTES + bytes - 1) / bytes * job->row_bytes;
-    return d;
-}
-
-/* Rows without inputs. */
-static void direct_nothing(const KernelsMatmulJob *job, size_t row_begin, size_t row_end) {
-    for (size_t t = 0; t < job->n_tokens && !job->accumulate; t++) {
-        memset(job->y + t * job->y_stride + row_begin, 0, (row_end - row_begin) * sizeof(float));
+/* A block of rows, chunk after chunk. memory: [rows / 2, n_tokens, 2, SLAB_BLOCKS] */
+ALWAYS_INLINE void direct_block(const Direct *d, size_t row, size_t n_rows, size_t slab_stride,
+                                UnpackSlab *unpack, SlabKind kind, int zero, float *memory) {
+    const KernelsMatmulJob *job = d->job;
+    size_t pair_floats = job->n_tokens * SUM_FLOATS;
+    memset(memory, 0, (n_rows + 1) / DIRECT_ROWS * pair_floats * sizeof(float));
+    for (size_t begin = 0; begin < d->shape.n_slabs; begin += d->chunk) {
+        float *sums = memory;
+        for (size_t r = 0; r < n_rows; r += DIRECT_ROWS, sums += pair_floats) {
+            const uint8_t *first = (const uint8_t *)job->w + (row + r) * job->row_bytes;
+            /* past the end: the last one again */
+            const uint8_t *w[DIRECT_ROWS] = { first, first + (r + 1 < n_rows) * job->row_bytes };
+            for (size_t s = begin; s < MIN(begin + d->chunk, d->shape.n_slabs); s++) {
+                direct_slab(d, w, s, slab_stride, unpack, kind, zero, sums);
+            }
+        }
+    }
+    for (size_t r = 0; r < n_rows; r += DIRECT_ROWS, memory += pair_floats) {
+        direct_store(job, row + r, MIN(n_rows - r, (size_t)DIRECT_ROWS), memory);
     }
 }
 
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
-                               size_t n_tokens, size_t slab_stride, UnpackSlab *unpack,
-                               SlabKind kind, int zero, float *scratch) {
-    Direct d = direct_plan(job, slab_stride);
-    if (d.shape.n_slabs == 0) {
-        direct_nothing(job, row_begin, row_end);
-        return;
-    }
+                               size_t slab_stride, UnpackSlab *unpack, SlabKind kind, int zero,
+                               float *scratch) {
+    bool stream = job->n_tokens <= STREAM_TOKENS;
+    Direct d = { .job = job, .shape = row_shape(job, slab_stride) };
+    d.chunk = stream ? MAX(d.shape.n_slabs, (size_t)1) : 1;
+    d.ahead = (stream ? STREAM_AHEAD : BLOCK_AHEAD) * job->row_bytes;
     for (size_t row = row_begin; row < row_end; row += BLOCK_ROWS) {
-        direct_block(&d, row, MIN(row + BLOCK_ROWS, row_end), n_tokens, slab_stride, unpack, kind,
+        direct_block(&d, row, MIN(row_end - row, (size_t)BLOCK_ROWS), slab_stride, unpack, kind,
                      zero, scratch);
     }
 }
