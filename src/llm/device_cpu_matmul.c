@@ -1,9 +1,14 @@
 /* Products: the inputs are packed once into the form that the tensors' arithmetic takes, rows in
  * parallel; then the outputs are cut into parts of whole panels. A part is some microseconds of
- * work, so that all threads end together and who is slow takes fewer. */
+ * work, so that all threads end together and who is slow takes fewer. Each thread takes the parts
+ * of a span of its own, one after the other, then those that others have left: kernels fetch from
+ * memory what follows the rows they multiply, and that is this thread's next part. (Parts in turn
+ * cost a quarter of the time with 4 and 8 tokens.) */
 #include "llm/device_cpu_internal.h"
 
 #include "base/mem.h"
+#include <assert.h>
+#include <stdatomic.h>
 
 enum {
     PART_BYTES = 1 << 18, /* of weights, where few tokens share them */
@@ -22,8 +27,9 @@ typedef struct MatmulWork {
     float *y[3];
     size_t n_products, n_rows; /* n_rows of all */
     const float *x;
-    size_t n_in, n_tokens, part_rows;
+    size_t n_in, n_tokens, part_rows, n_parts;
     bool accumulate, swiglu;
+    _Atomic uint32_t n_taken[POOL_MAX_THREADS]; /* parts of each thread's span */
 } MatmulWork;
 
 /* ---- inputs ------------------------------------------------------------------------------------
@@ -76,9 +82,24 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
     cpu->kernels.matmul[w->type](&job, 0, end - begin, scratch);
 }
 
+/* The next part for a thread: of its span, or else of the next one's that has any. The pool calls
+ * as often as there are parts, so there is one for every call. */
+static size_t take_part(MatmulWork *work, unsigned thread) {
+    size_t n_threads = pool_n_threads(work->cpu->pool);
+    for (size_t i = 0; i < n_threads; i++) {
+        size_t span = (thread + i) % n_threads, end = (span + 1) * work->n_parts / n_threads;
+        size_t part = span * work->n_parts / n_threads + atomic_fetch_add(&work->n_taken[span], 1);
+        if (part < end) return part;
+    }
+    assert(!"a part for every call");
+    return 0;
+}
+
 /* One range of rows: the first product's, then the second's. */
-static void matmul_part(void *context, size_t part, unsigned thread) {
-    const MatmulWork *work = context;
+static void matmul_part(void *context, size_t call, unsigned thread) {
+    MatmulWork *work = context;
+    (void)call;
+    size_t part = take_part(work, thread);
     size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
     size_t first = 0;
     for (size_t i = 0; i < work->n_products && begin < end; first += work->w[i++]->n_rows) {
@@ -93,9 +114,11 @@ static void matmul_part(void *context, size_t part, unsigned thread) {
 
 /* Both products stay in the cache, side by side, until their tokens are made one of: rows of the
  * whole matrix would be kilobytes apart. */
-static void swiglu_part(void *context, size_t part, unsigned thread) {
-    const MatmulWork *work = context;
+static void swiglu_part(void *context, size_t call, unsigned thread) {
+    MatmulWork *work = context;
     const CpuDevice *cpu = work->cpu;
+    (void)call;
+    size_t part = take_part(work, thread);
     size_t begin = part * work->part_rows, end = MIN(begin + work->part_rows, work->n_rows);
     size_t n = end - begin;
     float *scratch = llm_cpu_scratch(cpu, thread);
@@ -123,8 +146,8 @@ static void run_matmul(MatmulWork *work) {
     }
     work->part_rows = part_rows(work);
     pack_inputs(work);
-    size_t n_parts = (work->n_rows + work->part_rows - 1) / work->part_rows;
-    pool_run(work->cpu->pool, n_parts, work->swiglu ? swiglu_part : matmul_part, work);
+    work->n_parts = (work->n_rows + work->part_rows - 1) / work->part_rows;
+    pool_run(work->cpu->pool, work->n_parts, work->swiglu ? swiglu_part : matmul_part, work);
 }
 
 void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
