@@ -9,6 +9,7 @@
  * changes a row's running maximum at most once; its sums so far are scaled then. Pages begin at
  * multiples of page_tokens and every score and column is summed in an order of its own, so that
  * results do not depend on the other rows.
+ * While a page is summed, the next one is fetched: pages of a head lie far from each other.
  * Pages become f32 rows, padded with zeros to a multiple of 32, first; but none is copied where it
  * stands so in the cache already, and few rows read f16 as they need it. */
 #include "kernels/kernels_internal.h"
@@ -33,7 +34,15 @@ typedef struct AttentionPage {
     const uint8_t *keys, *values;
     size_t key_stride, value_stride; /* bytes */
     size_t begin, n;                 /* positions */
+    /* Keys and values of the page to come, which are fetched from memory position by position while
+     * this one is summed; NULL: none, or fetched already. */
+    const uint8_t *next_keys, *next_values;
 } AttentionPage;
+
+/* Row p of a page to come into the cache. */
+ALWAYS_INLINE void prefetch_row(const uint8_t *rows, size_t p, size_t stride) {
+    for (size_t i = 0; rows && i < stride; i += 64) __builtin_prefetch(rows + p * stride + i, 0, 2);
+}
 
 ALWAYS_INLINE Vec load_number(const uint8_t *row, size_t i, bool is_half) {
     return is_half ? vec_load_half(row + 2 * i) : vec_load((const float *)(const void *)row + i);
@@ -48,6 +57,7 @@ ALWAYS_INLINE void tile_scores(const AttentionState *s, const AttentionPage *pag
         const uint8_t *k[ATTENTION_KEYS];
         for (size_t j = 0; j < ATTENTION_KEYS; j++) {
             k[j] = page->keys + MIN(p + j, n - 1) * page->key_stride;
+            prefetch_row(page->next_keys, p + j, page->key_stride);
             for (size_t r = 0; r < n_rows; r++) acc[r][j] = vec_zero();
         }
         for (size_t i = 0; i < s->key_pad; i += VEC_LANES) {
@@ -112,6 +122,7 @@ ALWAYS_INLINE void tile_columns(const AttentionState *s, const AttentionPage *pa
     for (size_t p = 0; p < n[0]; p++) {
         const uint8_t *v = page->values + p * page->value_stride;
         Vec value[4 * GROUP_VECS];
+        if (i == 0) prefetch_row(page->next_values, p, page->value_stride);
         for (size_t j = 0; j < n_vecs; j++) value[j] = load_number(v, i + j * VEC_LANES, is_half);
         for (size_t r = 0; r < n_rows; r++) {
             Vec weight = vec_set1(w[r * KERNELS_PAGE_TOKENS + p]);
@@ -155,7 +166,7 @@ static inline size_t row_positions(const AttentionState *s, const AttentionPage 
     return end <= page->begin ? 0 : MIN(end - page->begin, page->n);
 }
 
-ALWAYS_INLINE void page_rows(const AttentionState *s, const AttentionPage *page, bool is_half) {
+ALWAYS_INLINE void page_rows(const AttentionState *s, AttentionPage *page, bool is_half) {
     for (size_t first = 0; first < s->n_rows;) {
         size_t n[VEC_TILE_ROWS], here = MIN(s->n_rows - first, (size_t)VEC_TILE_ROWS);
         for (size_t r = 0; r < here; r++) n[r] = row_positions(s, page, first + r);
@@ -166,19 +177,39 @@ ALWAYS_INLINE void page_rows(const AttentionState *s, const AttentionPage *page,
             if (n[0] > 0) tile_page(s, page, n, first, 1, is_half);
             first++;
         }
+        page->next_keys = page->next_values = NULL;
     }
 }
 
-/* n rows of dim elements as f32, padded: where they stand, or decoded into buffer. */
-ALWAYS_INLINE const uint8_t *page_numbers(const uint8_t *rows, size_t n, size_t dim,
-                                          size_t row_bytes, KernelsDecodeRow *decode,
+/* n rows of dim elements as f32, padded, in buffer; next: those of the page to come, or NULL. */
+ALWAYS_INLINE const uint8_t *page_numbers(const uint8_t *rows, const uint8_t *next, size_t n,
+                                          size_t dim, size_t row_bytes, KernelsDecodeRow *decode,
                                           float *buffer) {
     size_t pad = KERNELS_ROUND_UP(dim);
     for (size_t i = 0; i < n; i++) {
+        prefetch_row(next, i, row_bytes);
         decode(rows + i * row_bytes, dim, buffer + i * pad);
         for (size_t j = dim; j < pad; j++) buffer[i * pad + j] = 0;
     }
     return (const uint8_t *)buffer;
+}
+
+/* The page becomes one of f32. */
+ALWAYS_INLINE void decode_page(const AttentionState *s, AttentionPage *page,
+                               KernelsDecodeRow *decode) {
+    const KernelsAttentionJob *job = s->job;
+    page->keys = page_numbers(page->keys, page->next_keys, page->n, job->key_dim, page->key_stride,
+                              decode, s->keys);
+    page->values = page_numbers(page->values, page->next_values, page->n, job->value_dim,
+                                page->value_stride, decode, s->values);
+    page->key_stride = s->key_pad * sizeof(float);
+    page->value_stride = s->value_pad * sizeof(float);
+    page->next_keys = page->next_values = NULL;
+}
+
+/* Keys of the page that holds a position. */
+static inline const uint8_t *page_at(const KernelsAttentionJob *job, size_t position) {
+    return job->base + job->pages[position / job->page_tokens] * job->page_bytes;
 }
 
 static AttentionState attention_begin(const KernelsAttentionJob *job, float *scratch) {
@@ -226,19 +257,16 @@ ALWAYS_INLINE void attention_with(const KernelsAttentionJob *job, float *scratch
     AttentionPage page;
     for (page.begin = job->begin; page.begin < end; page.begin += page.n) {
         size_t at = page.begin % job->page_tokens;
-        const uint8_t *p = job->base + job->pages[page.begin / job->page_tokens] * job->page_bytes;
+        const uint8_t *keys = page_at(job, page.begin);
         page.n = MIN(job->page_tokens - at, end - page.begin);
-        page.keys = p + at * key_bytes;
-        page.values = p + job->values_offset + at * value_bytes;
+        page.keys = keys + at * key_bytes;
+        page.values = keys + job->values_offset + at * value_bytes;
         page.key_stride = key_bytes;
         page.value_stride = value_bytes;
-        if (!as_it_is) {
-            page.keys = page_numbers(page.keys, page.n, job->key_dim, key_bytes, decode, s.keys);
-            page.values =
-                page_numbers(page.values, page.n, job->value_dim, value_bytes, decode, s.values);
-            page.key_stride = s.key_pad * sizeof(float);
-            page.value_stride = s.value_pad * sizeof(float);
-        }
+        bool last = page.begin + page.n >= end;
+        page.next_keys = last ? NULL : page_at(job, page.begin + page.n);
+        page.next_values = last ? NULL : page.next_keys + job->values_offset;
+        if (!as_it_is) decode_page(&s, &page, decode);
         if (as_it_is && type == GGUF_TYPE_F16) {
             page_rows(&s, &page, true);
         } else {
