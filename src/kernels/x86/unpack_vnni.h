@@ -257,33 +257,32 @@ ALWAYS_INLINE void transpose_128(const uint8_t *a, const uint8_t *b, __m512i ret
               _mm512_loadu_si512(b + 64), ret);
 }
 
-/* Bytes of both superblocks in the order of blocks, to numbers in the order of lanes. */
-ALWAYS_INLINE __m512i bytes_to_lanes(uint64_t a, uint64_t b) {
+/* Scales and minima of Q4_K and Q5_K (gguf_q4_k_scale) of both superblocks, which begin with d,
+ * dmin and three words: 16 bytes of scales in the order of lanes, then 16 of minima. */
+ALWAYS_INLINE __m256i q4_k_scales(__m128i a, __m128i b) {
+    __m256i head = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+    /* four scales of six bits, four of which the first four bits are here, and minima likewise;
+     * then the upper two bits of those that lack them */
+    __m256i low = _mm256_shuffle_epi32(head, _MM_SHUFFLE(3, 2, 3, 1));
+    __m256i high = _mm256_srli_epi32(_mm256_shuffle_epi32(head, _MM_SHUFFLE(2, 2, 1, 1)), 2);
+    low = _mm256_srlv_epi32(low, _mm256_setr_epi32(0, 0, 0, 4, 0, 0, 0, 4));
+    low = _mm256_and_si256(low, _mm256_set1_epi64x(0x0F0F0F0F3F3F3F3F));
+    high = _mm256_and_si256(high, _mm256_set1_epi64x(0x3030303000000000));
+    __m256i all = _mm256_permute4x64_epi64(_mm256_or_si256(low, high), _MM_SHUFFLE(3, 1, 2, 0));
     __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m128i bytes = _mm_set_epi64x((long long)b, (long long)a);
-    return _mm512_cvtepu8_epi32(_mm_shuffle_epi8(bytes, order));
+    return _mm256_shuffle_epi8(all, _mm256_broadcastsi128_si256(order));
 }
 
-/* Eight bytes of scales and of minima of Q4_K and Q5_K, all at once; see gguf_q4_k_scale. */
-ALWAYS_INLINE void q4_k_scales(const uint8_t *scales, uint64_t *ret_scales, uint64_t *ret_mins) {
-    uint32_t u[3];
-    memcpy(u, scales, sizeof u);
-    uint32_t high_scales = (u[2] & 0x0F0F0F0FU) | (u[0] >> 6 & 0x03030303U) << 4;
-    uint32_t high_mins = (u[2] >> 4 & 0x0F0F0F0FU) | (u[1] >> 6 & 0x03030303U) << 4;
-    *ret_scales = (u[0] & 0x3F3F3F3FU) | (uint64_t)high_scales << 32;
-    *ret_mins = (u[1] & 0x3F3F3F3FU) | (uint64_t)high_mins << 32;
+ALWAYS_INLINE __m512 bytes_to_floats(__m128i bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
 }
 
-/* d and m of both superblocks, which begin with d, dmin and the scales. odd: what the scales of odd
- * groups are multiplied by. */
+/* d and m of both superblocks. odd: what the scales of odd groups are multiplied by. */
 ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, float odd, Slab *ret) {
-    uint64_t scales[2], mins[2];
-    uint32_t pairs[2];
-    q4_k_scales(a + 4, &scales[0], &mins[0]);
-    q4_k_scales(b + 4, &scales[1], &mins[1]);
-    memcpy(&pairs[0], a, 4), memcpy(&pairs[1], b, 4);
+    __m128i head_a = load_16(a), head_b = load_16(b);
+    __m256i scales = q4_k_scales(head_a, head_b);
     /* d, dmin, d, dmin; then the same for odd groups, and the minima's sign */
-    __m128 both = _mm_cvtph_ps(_mm_setr_epi32((int)pairs[0], (int)pairs[1], 0, 0));
+    __m128 both = _mm_cvtph_ps(_mm_unpacklo_epi32(head_a, head_b));
     __m256 eight =
         _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_mul_ps(both, _mm_setr_ps(1, -1, 1, -1))),
                              _mm_mul_ps(both, _mm_set1_ps(odd)), 1);
@@ -292,8 +291,8 @@ ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, float odd, S
         _mm512_setr_epi32(0, 0, 2, 2, 4, 4, 6, 6, 0, 0, 2, 2, 4, 4, 6, 6), all);
     __m512 min = _mm512_permutexvar_ps(
         _mm512_setr_epi32(1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3), all);
-    ret->d[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(scales[0], scales[1])), d);
-    ret->m[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(bytes_to_lanes(mins[0], mins[1])), min);
+    ret->d[0] = _mm512_mul_ps(bytes_to_floats(_mm256_castsi256_si128(scales)), d);
+    ret->m[0] = _mm512_mul_ps(bytes_to_floats(_mm256_extracti128_si256(scales, 1)), min);
 }
 
 /* Even groups are the low halves of 32 bytes, odd ones the high halves: put the odd ones, in
