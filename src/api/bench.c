@@ -23,7 +23,8 @@ typedef struct Run {
     LlmToken *tokens; /* [max(CHUNK, n_streams)] */
     uint32_t random;
     BenchLimits limits;
-    double weight_bytes, weights; /* that a token takes part in */
+    double weight_bytes, weights; /* that a step reads, that a token is multiplied by */
+    double output_weights;        /* beside them, for tokens whose logits are wanted */
 } Run;
 
 static Status tell(const Run *run, const char *name, const char *unit, double value, Err *err) {
@@ -118,7 +119,10 @@ static Status measure_limits(Run *run, Err *err) {
         };
         for (size_t k = 0; k < N_ELEMENTS(all); k++) count_tensor(run, all[k], count, &kernels);
     }
+    double layer_weights = run->weights;
     count_tensor(run, &m->output, count, &kernels);
+    run->output_weights = run->weights - layer_weights;
+    run->weights = layer_weights;
     for (size_t i = 0; i < KERNELS_N_ARITHMETICS; i++) most = count[i] > count[most] ? i : most;
     TRY(bench_limits_measure(&kernels, (KernelsArithmetic)most, run->o->n_threads, &run->limits,
                              err));
@@ -178,10 +182,11 @@ static Status measure_prefill(Run *run, Err *err) {
     clear_profile(run);
     int64_t begin = clock_ns();
     TRY(read_tokens(run, run->seq[0], n, err));
-    double rate = (double)n / seconds_since(begin);
+    double seconds = seconds_since(begin), rate = (double)n / seconds;
+    double operations = 2 * ((double)n * run->weights + run->output_weights);
     TRY(tell(run, "prefill", "tokens/s", rate, err));
     TRY(tell(run, "prefill_share", "of arithmetic_limit",
-             rate * 2 * run->weights / run->limits.ops_per_s, err));
+             operations / seconds / run->limits.ops_per_s, err));
     TRY(tell_profile(run, "prefill", err));
     return llm_seq_truncate(run->context, run->seq[0], run->o->n_context, err);
 }
