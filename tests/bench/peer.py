@@ -4,8 +4,9 @@
     peer.py FONTE FOLDER [--models NAME,...] [--rounds N] [--threads N] [--keep]
 
 FOLDER is where the peer is built (a virtual environment, once) and where models with random weights
-are made; models are removed again unless --keep. A model is SHAPE:TYPE ("llama2-7b:Q4_0") or a file.
-Each row is measured with both, round after round; what counts is the ratio of the medians. Before
+are made; models are removed again unless --keep. A model is SHAPE:TYPE ("llama2-7b:Q4_0"), with fewer
+layers SHAPE:TYPE:LAYERS, or a file. Each row is measured with both, round after round, the other one
+first each time (memory may be slower after hard use); what counts is the ratio of the medians. Before
 that, both continue the same prompts with the small trained model of the tests, which Fonte converts
 and quantizes to every type: files that Fonte writes mean the same elsewhere."""
 import argparse
@@ -117,12 +118,13 @@ def measure(name, path, fonte, peer, rounds, threads):
     vendor = next((line.split()[-1] for line in open("/proc/cpuinfo") if "vendor_id" in line), "")
     known = KNOWN.get(vendor, {}).get(name)
     print(f"\n{name}\n{'':18}{'Fonte':>10}{'llama.cpp':>12}{'ratio':>8}")
+    commands = [fonte, "--json", "bench", "engine", path], [peer, path]
     load, resident = ([], []), ([], [])
     for row, (title, figure, options) in enumerate(ROWS):
         values = [], []
-        for _ in range(rounds):
-            for side, command in enumerate(([fonte, "--json", "bench", "engine", path], [peer, path])):
-                f = figures(command, options, threads)
+        for i in range(rounds):
+            for side in (0, 1) if i % 2 == 0 else (1, 0):
+                f = figures(commands[side], options, threads)
                 values[side].append(f[figure])
                 load[side].append(f["load"])
                 resident[side].append(f["resident"])
@@ -152,11 +154,12 @@ def main():
         made = None
         path = pathlib.Path(name)
         if not path.exists():
-            shape, kind = name.split(":")
-            path = o.folder / f"{shape}-{kind}.gguf"
+            shape, kind, *layers = name.split(":")
+            path = o.folder / f"{name.replace(':', '-')}.gguf"
             if not path.exists():
                 made = path
-                run([o.fonte, "model", "random", shape, kind, path], stdout=subprocess.DEVNULL)
+                run([o.fonte, "model", "random", shape, kind, path,
+                     *(["--layers", *layers] if layers else [])], stdout=subprocess.DEVNULL)
         try:
             touch(path)
             measure(name, path, o.fonte, peer, o.rounds, o.threads)
