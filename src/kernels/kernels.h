@@ -10,7 +10,7 @@
  * before depends on set and type (KernelsArithmetic); it never depends on other rows or tokens.
  * Alignment: none is needed unless said. Overlap: none unless said.
  * Threads: any; nothing here has state. Errors: none after kernels_pick; sizes are the caller's
- * duty (asserted). Infinities and NaN pass through.
+ * duty (asserted). Infinities and NaN pass through; in products, infinities may become NaN.
  * Oracle: ref/ (scalar, f64 sums). */
 #include "base/status.h"
 #include "gguf/blocks.h"
@@ -22,6 +22,7 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 typedef enum KernelsArithmetic {
     KERNELS_F32,        /* multiply-add of f32; inputs as they are */
     KERNELS_BF16,       /* pairs of bf16, summed in f32 */
+    KERNELS_BF16_PARTS, /* the same; inputs are three bf16 that add up to the f32 */
     KERNELS_INT8,       /* fours of int8, summed in int32; a scale for each 32 inputs */
     KERNELS_INT8_TILES, /* the same numbers, in another form */
     KERNELS_N_ARITHMETICS,
@@ -30,7 +31,9 @@ typedef enum KernelsArithmetic {
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
 /* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
  * both of INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
- * max |x| / 127 of its 32. */
+ * max |x| / 127 of its 32. Three bf16 hold an f32 exactly (but bits below 2^-133, and 0x1.FFp127
+ * and more is infinite); infinities and NaN are in the first alone. Products take a bf16 below
+ * 2^-126 for zero. */
 typedef void KernelsPack(const float *x, size_t n, void *y);
 /* The f32 numbers that a packed row stands for: for tests. */
 typedef void KernelsUnpack(const void *packed, size_t n, float *x);
@@ -53,8 +56,9 @@ typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t
                            float *scratch);
 enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32, KERNELS_SCRATCH_ROWS = 64 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
-/* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. */
-#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_SCRATCH_ROWS * (((n) / 512 + 1) * 512 * 3 / 8 + 256))
+/* Two panels of weights as bytes, with scales (1.5 bytes a weight), or one as two bf16 each; and
+ * 256 sums a row. */
+#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_SCRATCH_ROWS * (((n) / 512 + 1) * 512 / 2 + 256))
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);

@@ -42,6 +42,7 @@ size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
     size_t n_slabs = (n + KERNELS_SLAB - 1) / KERNELS_SLAB;
     switch (arithmetic) {
     case KERNELS_BF16: return (n + 31) / 32 * 64;
+    case KERNELS_BF16_PARTS: return (n + 31) / 32 * 3 * 64;
     case KERNELS_INT8: return n_slabs * sizeof(KernelsInputSlab);
     case KERNELS_INT8_TILES: return n_slabs * (sizeof(KernelsInputSlab) + KERNELS_SLAB);
     default: return n * sizeof(float);

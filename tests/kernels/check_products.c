@@ -187,8 +187,67 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     product_deinit(&p);
 }
 
+/* A whole number of so many bits, or its negative. */
+static float random_whole(unsigned bits) {
+    float whole = (float)(random_bits() >> 11 & ((1U << bits) - 1));
+    return random_bits() >> 63 ? -whole : whole;
+}
+
+/* Whole numbers, weights times a power of two, whose sums have 23 bits at most: no order of
+ * additions rounds anything, and the products are ref's. */
+static void check_exact(const GgufTypeTraits *t, unsigned weight_bits, int exponent, bool dense) {
+    enum { N = 75, ROWS = 18, TOKENS = 19 };
+    unsigned input_bits = 23 - weight_bits - (dense ? 7 : 0);
+    Product p = product_new(t, N, ROWS, TOKENS, 0, false);
+    for (size_t i = 0; i < (size_t)N * ROWS; i++) {
+        float f = ldexpf(random_whole(weight_bits), exponent);
+        uint16_t b = gguf_f32_to_bf16(f);
+        if (t->type == GGUF_TYPE_F32) memcpy(p.memory + i * sizeof f, &f, sizeof f);
+        if (t->type == GGUF_TYPE_F16) put_half(p.memory + i * sizeof b, f);
+        if (t->type == GGUF_TYPE_BF16) memcpy(p.memory + i * sizeof b, &b, sizeof b);
+    }
+    memset(p.x.y, 0, sizeof(float) * N * TOKENS);
+    for (size_t k = 0; k < TOKENS; k++) {
+        for (size_t i = 0; i < (dense ? N : 1); i++) {
+            p.x.y[k * N + (dense ? i : random_bits() % N)] = random_whole(input_bits);
+        }
+    }
+    free(p.packed);
+    p.packed = NULL;
+    pack_inputs(&p, N, TOKENS, N);
+    set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
+    float wanted[ROWS * TOKENS];
+    KernelsMatmulJob job = p.job;
+    job.x = p.x.y;
+    job.x_stride = N * sizeof(float);
+    job.y = wanted;
+    ref.matmul[t->type](&job, 0, ROWS, p.scratch);
+    bool good = true;
+    for (size_t i = 0; i < (size_t)ROWS * TOKENS; i++) good &= p.y.y[i] == wanted[i];
+    check(good, "whole numbers", t->name, weight_bits, dense);
+    product_deinit(&p);
+}
+
+static void check_exact_type(const GgufTypeTraits *t) {
+    unsigned most = t->type == GGUF_TYPE_BF16 ? 8 : 11;
+    for (unsigned bits = 1; t->n_elements == 1 && bits <= most; bits++) {
+        check_exact(t, bits, 0, false);
+        check_exact(t, bits, 0, true);
+        check_exact(t, MIN(bits, 10U), -24, true); /* subnormals of f16 */
+    }
+}
+
 /* ---- packed inputs ----------------------------------------------------------------------------
  */
+
+/* By what a number may differ once it is packed; max: of its block. */
+static double pack_limit(KernelsArithmetic a, float x, float max) {
+    switch (a) {
+    case KERNELS_BF16: return fabs((double)x) / 256 + 0x1p-133;
+    case KERNELS_BF16_PARTS: return fabsf(x) < 0x1p-100F ? 0x1p-133 : 0;
+    default: return (double)max * (0.5001 / 127) + 0x1p-120;
+    }
+}
 
 /* Packing n numbers of magnitudes around 2^exponent: every one near the nearest that the form has,
  * nothing written outside, unpacking n numbers and no more. */
@@ -208,9 +267,7 @@ static void check_pack_length(KernelsArithmetic a, size_t n, int exponent) {
         float max = 0;
         for (size_t i = block; i < end; i++) max = fmaxf(max, fabsf(x.y[i]));
         for (size_t i = block; i < end; i++) {
-            double limit = a == KERNELS_BF16 ? fabs((double)x.y[i]) / 256 + 0x1p-133
-                                             : (double)max * (0.5001 / 127) + 0x1p-120;
-            good &= fabs((double)got.y[i] - x.y[i]) <= limit;
+            good &= fabs((double)got.y[i] - x.y[i]) <= pack_limit(a, x.y[i], max);
         }
     }
     for (size_t i = 0; i < 64; i++) good &= packed[bytes + i] == 0xA5;
@@ -326,6 +383,7 @@ void check_products(void) {
         if (!t) continue;
         check_decode(t);
         check_matmul(t);
+        check_exact_type(t);
         for (int nan = 0; nan < 2; nan++) check_not_finite(t, 3, nan), check_not_finite(t, 11, nan);
     }
 }

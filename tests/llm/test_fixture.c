@@ -171,7 +171,8 @@ static bool rounds(unsigned set, const char *what) {
         type = GGUF_TYPE_Q4_K;
     else if (!gguf_type_parse(what, &type))
         return false;
-    return kernels.arithmetic[type] != KERNELS_F32;
+    KernelsArithmetic a = kernels.arithmetic[type];
+    return a != KERNELS_F32 && a != KERNELS_BF16_PARTS;
 }
 
 /* Measuring perplexity takes seconds a format: the usual ones and the roughest are. */

@@ -1,8 +1,8 @@
-/* The set for AMX: products of quantised weights in int8 tiles, of BF16 weights in bf16 tiles.
- * Everything else is left to the sets before it. Built twice: with the instructions, and (with
- * TILES_EMULATED) with tiles in plain C, which shows on any processor with VNNI that the kernels
- * are right. Nothing in it may run before kernels_cpu_sets has said that the machine has the
- * instructions and the system has permitted them. */
+/* The set for AMX: products of quantised weights in int8 tiles, of BF16 and F16 weights in bf16
+ * tiles. Everything else is left to the sets before it. Built twice: with the instructions, and
+ * (with TILES_EMULATED) with tiles in plain C, which shows on any processor with VNNI that the
+ * kernels are right. Nothing in it may run before kernels_cpu_sets has said that the machine has
+ * the instructions and the system has permitted them. */
 #include "kernels/x86/matmul_bf16_amx.h"
 
 VNNI_TYPES(DEFINE_TILES)
@@ -71,6 +71,11 @@ static double peak_bf16_amx(size_t n_rounds) {
     return (double)n_rounds * PEAK_CHAINS * TILE * TILE * BF16_GROUP * 2;
 }
 
+/* Of weights: each takes part in five products of tiles. */
+static double peak_f16_amx(size_t n_rounds) {
+    return peak_bf16_amx(n_rounds) / F16_PRODUCTS;
+}
+
 static void fill(KernelTable *table) {
     table->pack[KERNELS_INT8] = NULL; /* nothing takes it any more */
     table->pack[KERNELS_INT8_TILES] = pack_int8_amx;
@@ -86,6 +91,11 @@ static void fill(KernelTable *table) {
     table->pack[KERNELS_BF16] = pack_bf16;
     table->unpack[KERNELS_BF16] = unpack_bf16;
     table->peak[KERNELS_BF16] = peak_bf16_amx;
+    table->matmul[GGUF_TYPE_F16] = matmul_f16_amx;
+    table->arithmetic[GGUF_TYPE_F16] = KERNELS_BF16_PARTS;
+    table->pack[KERNELS_BF16_PARTS] = pack_bf16_parts;
+    table->unpack[KERNELS_BF16_PARTS] = unpack_bf16_parts;
+    table->peak[KERNELS_BF16_PARTS] = peak_f16_amx;
 }
 
 #ifdef TILES_EMULATED
