@@ -38,17 +38,18 @@ ALWAYS_INLINE Group decode_tail(const uint8_t *row, size_t n, size_t element_byt
     return decode(padded, 0);
 }
 
-/* A group that is `ahead` bytes (0: none) further, into the cache. */
+/* A group of single numbers, `ahead` bytes further, into the cache. */
 ALWAYS_INLINE void prefetch_group(const uint8_t *row, size_t g, size_t element_bytes,
                                   size_t ahead) {
-    for (size_t i = 0; ahead && i < 32 * element_bytes; i += 64) {
+    for (size_t i = 0; i < 32 * element_bytes; i += 64) {
         __builtin_prefetch(row + g * 32 * element_bytes + ahead + i, 0, 2);
     }
 }
 
-/* n_rows x n_tokens sums; both are constants where this is inlined. */
+/* n_rows x n_tokens sums. Both are constants where this is inlined, and so is `few`: whether to
+ * fetch the next rows, which are `ahead` bytes further. */
 ALWAYS_INLINE void tile(const uint8_t *const w[KERNELS_MATMUL_ROWS], const float *const *x,
-                        size_t n_tokens, size_t n, size_t ahead, size_t element_bytes,
+                        size_t n_tokens, size_t n, bool few, size_t ahead, size_t element_bytes,
                         DecodeGroup *decode, Vec sums[KERNELS_MATMUL_ROWS][VEC_TILE_TOKENS]) {
     Vec acc[KERNELS_MATMUL_ROWS][VEC_TILE_TOKENS];
     for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
@@ -57,7 +58,7 @@ ALWAYS_INLINE void tile(const uint8_t *const w[KERNELS_MATMUL_ROWS], const float
     for (size_t g = 0; g < n / 32; g++) {
         for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
             Group weights = decode(w[r], g);
-            prefetch_group(w[r], g, element_bytes, ahead);
+            if (few) prefetch_group(w[r], g, element_bytes, ahead);
             for (size_t j = 0; j < GROUP_VECS; j++) {
                 for (size_t t = 0; t < n_tokens; t++) {
                     acc[r][t] =
@@ -85,15 +86,15 @@ ALWAYS_INLINE void tile(const uint8_t *const w[KERNELS_MATMUL_ROWS], const float
 
 /* One tile, and its sums to y. Rows past the end repeat the last one and are not stored. */
 ALWAYS_INLINE void tile_store(const KernelsMatmulJob *job, const uint8_t *const *w, size_t row,
-                              size_t n_rows, size_t token, size_t n_tokens, size_t element_bytes,
-                              DecodeGroup *decode) {
+                              size_t n_rows, size_t token, size_t n_tokens, bool few,
+                              size_t element_bytes, DecodeGroup *decode) {
     const float *x[VEC_TILE_TOKENS];
     for (size_t t = 0; t < n_tokens; t++) {
         x[t] = (const float *)(const void *)((const char *)job->x + (token + t) * job->x_stride);
     }
     Vec sums[KERNELS_MATMUL_ROWS][VEC_TILE_TOKENS];
-    size_t ahead = job->n_tokens <= FEW_TOKENS ? KERNELS_MATMUL_ROWS * job->row_bytes : 0;
-    tile(w, x, n_tokens, job->n, ahead, element_bytes, decode, sums);
+    tile(w, x, n_tokens, job->n, few, KERNELS_MATMUL_ROWS * job->row_bytes, element_bytes, decode,
+         sums);
     for (size_t t = 0; t < n_tokens; t++) {
         float *y = job->y + (token + t) * job->y_stride + row, four[KERNELS_MATMUL_ROWS];
         Vec column[KERNELS_MATMUL_ROWS];
@@ -105,17 +106,17 @@ ALWAYS_INLINE void tile_store(const KernelsMatmulJob *job, const uint8_t *const 
 
 /* All tokens [begin, end) for up to four rows. */
 ALWAYS_INLINE void tiles_of_rows(const KernelsMatmulJob *job, const uint8_t *const *w, size_t row,
-                                 size_t n_rows, size_t begin, size_t end, size_t element_bytes,
-                                 DecodeGroup *decode) {
+                                 size_t n_rows, size_t begin, size_t end, bool few,
+                                 size_t element_bytes, DecodeGroup *decode) {
     size_t t = begin;
     for (; t + VEC_TILE_TOKENS <= end; t += VEC_TILE_TOKENS) {
-        tile_store(job, w, row, n_rows, t, VEC_TILE_TOKENS, element_bytes, decode);
+        tile_store(job, w, row, n_rows, t, VEC_TILE_TOKENS, few, element_bytes, decode);
     }
     if (VEC_TILE_TOKENS > 2 && t + 2 <= end) {
-        tile_store(job, w, row, n_rows, t, 2, element_bytes, decode);
+        tile_store(job, w, row, n_rows, t, 2, few, element_bytes, decode);
         t += 2;
     }
-    if (t < end) tile_store(job, w, row, n_rows, t, 1, element_bytes, decode);
+    if (t < end) tile_store(job, w, row, n_rows, t, 1, few, element_bytes, decode);
 }
 
 static Group decode_scratch(const uint8_t *row, size_t g) {
@@ -144,12 +145,13 @@ ALWAYS_INLINE void decode_row_with(const void *row, size_t n, float *y, size_t e
 static __attribute__((noinline)) void matmul_scratch(const KernelsMatmulJob *job,
                                                      const uint8_t *const *w, size_t row,
                                                      size_t n_rows, size_t begin, size_t end) {
-    tiles_of_rows(job, w, row, n_rows, begin, end, sizeof(float), decode_scratch);
+    tiles_of_rows(job, w, row, n_rows, begin, end, false, sizeof(float), decode_scratch);
 }
 
 ALWAYS_INLINE void matmul_with(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                float *scratch, size_t element_bytes, DecodeGroup *decode) {
     bool direct = job->n_tokens <= VEC_TILE_TOKENS || element_bytes;
+    bool few = job->n_tokens <= FEW_TOKENS && element_bytes;
     size_t stride = KERNELS_ROUND_UP(job->n);
     size_t fits = L2_INPUT_BYTES / MAX(job->n * sizeof(float), (size_t)1);
     size_t block = element_bytes ? MAX(fits / 4 * 4, (size_t)8) : BLOCK_TOKENS;
@@ -161,8 +163,12 @@ ALWAYS_INLINE void matmul_with(const KernelsMatmulJob *job, size_t row_begin, si
             for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
                 w[r] = (const uint8_t *)job->w + (row + MIN(r, n_rows - 1)) * job->row_bytes;
             }
+            if (few) {
+                tiles_of_rows(job, w, row, n_rows, begin, end, true, element_bytes, decode);
+                continue;
+            }
             if (direct) {
-                tiles_of_rows(job, w, row, n_rows, begin, end, element_bytes, decode);
+                tiles_of_rows(job, w, row, n_rows, begin, end, false, element_bytes, decode);
                 continue;
             }
             const uint8_t *decoded[KERNELS_MATMUL_ROWS];
