@@ -12,6 +12,7 @@
  * Threads: any; nothing here has state. Errors: none after kernels_pick; sizes are the caller's
  * duty (asserted). Infinities and NaN pass through; in products, infinities may become NaN.
  * Oracle: ref/ (scalar, f64 sums). */
+#include "base/mem.h"
 #include "base/status.h"
 #include "gguf/blocks.h"
 
@@ -56,9 +57,11 @@ typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t
                            float *scratch);
 enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32, KERNELS_SCRATCH_ROWS = 64 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
-/* Two panels of weights as bytes, with scales (1.5 bytes a weight), or one as two bf16 each; and
- * 256 sums a row. */
-#define KERNELS_MATMUL_SCRATCH(n) (KERNELS_SCRATCH_ROWS * (((n) / 512 + 1) * 512 / 2 + 256))
+/* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. But at least
+ * what tiles of bf16 take: 8 KiB and 512 sums a row. */
+#define KERNELS_MATMUL_SCRATCH(n)                                                                  \
+    (KERNELS_SCRATCH_ROWS *                                                                        \
+     MAX(((n) / 512 + 1) * 512 * 3 / 8 + 256, (size_t)(8192 / sizeof(float) + 512)))
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);

@@ -320,6 +320,7 @@ static void check_matmul(const GgufTypeTraits *t) {
     check_product(t, large, 3, 9, 2, true);
     check_product(t, large, 17, 16, 0, false); /* whole tiles, and more rows than a panel has */
     check_product(t, lengths[n_lengths - 2], 70, 48, 1, true);
+    if (t->n_elements == 1) check_product(t, 33, 18, 530, 1, true); /* past a block of tokens */
 }
 
 /* ---- numbers that are not finite ---------------------------------------------------------------
