@@ -14,9 +14,10 @@
  * 2^-24 of the whole and of either sign, is what an f32 product rounds off. That is 102
  * multiply-adds of weights a cycle on paper, where f32's vectors do 32.
  *
- * For one token, the order of tiles costs about one cycle for each 12 bytes of BF16 and (two tiles
- * from each) 4 to 5 of F16, on paper: what a core gets from memory. Fewer tokens cannot go another
- * way, as their bits would change.
+ * All counts of tokens go this way, as another would give other bits. For one token, rows are not
+ * brought to another order, only split: 24 GB/s a core on Zen 4 where they lie in its cache, 12
+ * from memory (f32's vectors: 20), without the tiles' own time. So a few cores decode F16 slower
+ * than in f32; as many as share the memory's bandwidth at 10 GB/s each do not.
  *
  * The instruction takes numbers below 2^-126 for zero, so inputs below 2^-103 lose bits. An
  * infinity meets parts that are zero and so may become NaN. */
@@ -82,30 +83,37 @@ ALWAYS_INLINE __m512i upper_halves(__m512 a, __m512 b) {
     return _mm512_permutex2var_epi16(_mm512_castps_si512(a), odd, _mm512_castps_si512(b));
 }
 
+/* Infinities and NaN have no rest. */
 ALWAYS_INLINE void split_f16(const uint8_t *w, __mmask32 mask, __m512i ret[F16_PARTS]) {
     __m512 upper = _mm512_castsi512_ps(_mm512_set1_epi32((int)0xFFFF0000));
     __m512i h = _mm512_maskz_loadu_epi16(mask, w);
+    __m512i magnitude = _mm512_and_si512(h, _mm512_set1_epi16(0x7FFF));
+    __mmask32 finite = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(0x7C00));
     __m512 a = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
     __m512 b = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(h, 1));
     ret[0] = upper_halves(a, b);
     ret[1] =
-        upper_halves(bf16_rest(a, _mm512_and_ps(a, upper)), bf16_rest(b, _mm512_and_ps(b, upper)));
+        _mm512_maskz_mov_epi16(finite, upper_halves(_mm512_sub_ps(a, _mm512_and_ps(a, upper)),
+                                                    _mm512_sub_ps(b, _mm512_and_ps(b, upper))));
 }
 
-/* Groups [first, first + n_groups) of 16 rows to [n_groups, parts] tiles: pair k of each row in row
- * k of a tile. */
-ALWAYS_INLINE void expand_rows(const uint8_t *const rows[TILE], size_t n, size_t first,
-                               size_t n_groups, const PartsForm *form, SplitGroup *split,
-                               uint8_t *to) {
-    for (size_t i = first * BF16_GROUP; i < (first + n_groups) * BF16_GROUP; i += BF16_GROUP) {
-        __mmask32 mask = n - i < BF16_GROUP ? (1U << (n - i)) - 1 : 0xFFFFFFFF;
+/* The block's inputs of 16 rows to [n_groups, parts] tiles: pair k of each row in row k of a tile,
+ * but for one token each row as it is. */
+ALWAYS_INLINE void expand_rows(const PartsBlock *block, const uint8_t *const rows[TILE],
+                               const PartsForm *form, SplitGroup *split, uint8_t *to) {
+    bool one = block->n_tokens == 1;
+    size_t begin = block->group * BF16_GROUP, end = begin + block->n_groups * BF16_GROUP;
+    for (size_t i = begin; i < end; i += BF16_GROUP, to += form->w_parts * PARTS_TILE_BYTES) {
+        size_t left = block->job->n - i;
+        __mmask32 mask = left < BF16_GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
         __m512i weights[F16_PARTS][TILE], parts[F16_PARTS];
+        __m512i(*split_to)[TILE] = one ? (void *)to : weights;
         UNROLL for (size_t r = 0; r < TILE; r++) {
             split(rows[r] + 2 * i, mask, parts);
-            for (size_t p = 0; p < form->w_parts; p++) weights[p][r] = parts[p];
+            for (size_t p = 0; p < form->w_parts; p++) split_to[p][r] = parts[p];
         }
-        for (size_t p = 0; p < form->w_parts; p++, to += PARTS_TILE_BYTES) {
-            store_lanes(weights[p], to, sizeof(__m512i));
+        for (size_t p = 0; !one && p < form->w_parts; p++) {
+            store_lanes(weights[p], to + p * PARTS_TILE_BYTES, TILE_ROW_BYTES);
         }
     }
 }
@@ -119,7 +127,7 @@ ALWAYS_INLINE void expand_parts(const PartsBlock *block, const PartsForm *form, 
             size_t row = block->row + MIN(first + r, block->n_rows - 1);
             rows[r] = (const uint8_t *)job->w + row * job->row_bytes;
         }
-        expand_rows(rows, job->n, block->group, block->n_groups, form, split,
+        expand_rows(block, rows, form, split,
                     block->panel + first / TILE * row_tiles_bytes(block, form));
     }
 }
@@ -127,55 +135,120 @@ ALWAYS_INLINE void expand_parts(const PartsBlock *block, const PartsForm *form, 
 /* ---- products ----------------------------------------------------------------------------------
  */
 
-/* Tiles 0, 1: sums of the first tokens; 2, 3: of the second; 4, 5: inputs; 6, 7: weights. */
-static void configure_bf16(size_t n_first, size_t n_second) {
+ALWAYS_INLINE const uint8_t *block_inputs(const PartsBlock *block, const PartsForm *form,
+                                          size_t t) {
+    return (const uint8_t *)block->job->x + (block->token + t) * block->job->x_stride +
+           block->group * form->x_parts * TILE_ROW_BYTES;
+}
+
+/* Product i of the form takes another part than the one before it. */
+#define NEW_PART(form, i, of) ((i) == 0 || (form)->products[i].of != (form)->products[(i)-1].of)
+
+/* Tiles 0, 1: sums of 16 tokens; 2, 3: of n_second more; 4, 5: inputs; 6, 7: weights. */
+static void configure_many(size_t n_second) {
     TileConfig config = { 0 };
-    for (size_t i = 0; i < 2; i++) {
-        size_t n_tokens = i == 0 ? n_first : n_second;
-        if (n_tokens > 0) {
-            tile_shape(&config, 2 * i, n_tokens, TILE_ROW_BYTES);
-            tile_shape(&config, 2 * i + 1, n_tokens, TILE_ROW_BYTES);
-            tile_shape(&config, 4 + i, n_tokens, TILE_ROW_BYTES);
-        }
-        tile_shape(&config, 6 + i, TILE, TILE_ROW_BYTES);
+    for (size_t i = 0; i < 8; i++) {
+        bool second = i == 2 || i == 3 || i == 5;
+        tile_shape(&config, i, second ? n_second : TILE, TILE_ROW_BYTES);
     }
     tiles_configure(&config);
 }
 
-/* Tokens [t, t + 16) of the block, or 32 where both, times rows [r, r + 16), or 32. */
-ALWAYS_INLINE void parts_run(const PartsBlock *block, const PartsForm *form, size_t t, size_t r,
-                             bool two_tokens, bool two_rows) {
+/* Tokens [t, t + 16) of the block and up to 16 more times rows [r, r + 16), or 32. */
+ALWAYS_INLINE void many_run(const PartsBlock *block, const PartsForm *form, size_t t, size_t r,
+                            bool two_rows) {
     size_t stride = block->job->x_stride;
-    const uint8_t *x = (const uint8_t *)block->job->x + (block->token + t) * stride +
-                       block->group * form->x_parts * TILE_ROW_BYTES;
+    const uint8_t *x = block_inputs(block, form, t), *x_later = x + TILE * stride;
     const uint8_t *w = block->panel + r / TILE * row_tiles_bytes(block, form);
-    const uint8_t *x_later = x + TILE * stride, *w_later = w + row_tiles_bytes(block, form);
+    const uint8_t *w_later = w + row_tiles_bytes(block, form);
     float *sums = block->sums[t] + r, *sums_later = block->sums[t + TILE] + r;
     TILE_LOAD(0, sums, sizeof(PartsSums));
+    TILE_LOAD(2, sums_later, sizeof(PartsSums));
     if (two_rows) TILE_LOAD(1, sums + TILE, sizeof(PartsSums));
-    if (two_tokens) TILE_LOAD(2, sums_later, sizeof(PartsSums));
-    if (two_tokens && two_rows) TILE_LOAD(3, sums_later + TILE, sizeof(PartsSums));
+    if (two_rows) TILE_LOAD(3, sums_later + TILE, sizeof(PartsSums));
     for (size_t g = 0; g < block->n_groups; g++) {
         UNROLL for (size_t i = 0; i < form->n_products; i++) {
-            size_t x_part = form->products[i].x, w_part = form->products[i].w;
-            bool new_x = i == 0 || x_part != form->products[i - 1].x;
-            bool new_w = i == 0 || w_part != form->products[i - 1].w;
-            size_t x_at = (g * form->x_parts + x_part) * TILE_ROW_BYTES;
-            size_t w_at = (g * form->w_parts + w_part) * PARTS_TILE_BYTES;
-            if (new_x) TILE_LOAD(4, x + x_at, stride);
-            if (new_w) TILE_LOAD(6, w + w_at, TILE_ROW_BYTES);
+            size_t x_at = (g * form->x_parts + form->products[i].x) * TILE_ROW_BYTES;
+            size_t w_at = (g * form->w_parts + form->products[i].w) * PARTS_TILE_BYTES;
+            if (NEW_PART(form, i, x)) TILE_LOAD(4, x + x_at, stride);
+            if (NEW_PART(form, i, w)) TILE_LOAD(6, w + w_at, TILE_ROW_BYTES);
             TILE_DOT_BF16(0, 4, 6);
-            if (two_rows && new_w) TILE_LOAD(7, w_later + w_at, TILE_ROW_BYTES);
+            if (two_rows && NEW_PART(form, i, w)) TILE_LOAD(7, w_later + w_at, TILE_ROW_BYTES);
             if (two_rows) TILE_DOT_BF16(1, 4, 7);
-            if (two_tokens && new_x) TILE_LOAD(5, x_later + x_at, stride);
-            if (two_tokens) TILE_DOT_BF16(2, 5, 6);
-            if (two_tokens && two_rows) TILE_DOT_BF16(3, 5, 7);
+            if (NEW_PART(form, i, x)) TILE_LOAD(5, x_later + x_at, stride);
+            TILE_DOT_BF16(2, 5, 6);
+            if (two_rows) TILE_DOT_BF16(3, 5, 7);
         }
     }
     TILE_STORE(0, sums, sizeof(PartsSums));
+    TILE_STORE(2, sums_later, sizeof(PartsSums));
     if (two_rows) TILE_STORE(1, sums + TILE, sizeof(PartsSums));
-    if (two_tokens) TILE_STORE(2, sums_later, sizeof(PartsSums));
-    if (two_tokens && two_rows) TILE_STORE(3, sums_later + TILE, sizeof(PartsSums));
+    if (two_rows) TILE_STORE(3, sums_later + TILE, sizeof(PartsSums));
+}
+
+/* Tiles 0-3: sums of 16 rows each; 4: inputs, of one a column of pairs; 5-7: weights. */
+static void configure_few(size_t n_tokens, bool one) {
+    TileConfig config = { 0 };
+    for (size_t i = 0; i < 5; i++) {
+        if (one) {
+            tile_shape(&config, i, TILE, sizeof(float));
+        } else {
+            tile_shape(&config, i, n_tokens, TILE_ROW_BYTES);
+        }
+    }
+    for (size_t i = 5; i < 8; i++) tile_shape(&config, i, TILE, TILE_ROW_BYTES);
+    tiles_configure(&config);
+}
+
+/* Up to 16 tokens times all rows of the block: four sums side by side again, as each product waits
+ * for the one before it. one: inputs and weights change places, so that rows are used as they are;
+ * these are the same products in the same order. */
+ALWAYS_INLINE void few_run(const PartsBlock *block, const PartsForm *form, size_t t, bool one) {
+    size_t x_stride = one ? sizeof(float) : block->job->x_stride;
+    size_t sums_stride = one ? sizeof(float) : sizeof(PartsSums);
+    size_t n_rows = block->n_rows, w_stride = row_tiles_bytes(block, form);
+    const uint8_t *x = block_inputs(block, form, t), *w = block->panel;
+    float *sums = block->sums[t];
+#define FEW_LOAD(i)                                                                                \
+    do {                                                                                           \
+        if (n_rows > (i)*TILE) TILE_LOAD(i, sums + (i)*TILE, sums_stride);                         \
+    } while (0)
+#define FEW_DOT(i, b)                                                                              \
+    do {                                                                                           \
+        if (n_rows <= (i)*TILE) break;                                                             \
+        TILE_LOAD(b, w + (i)*w_stride + w_at, TILE_ROW_BYTES);                                     \
+        if (one) {                                                                                 \
+            TILE_DOT_BF16(i, b, 4);                                                                \
+        } else {                                                                                   \
+            TILE_DOT_BF16(i, 4, b);                                                                \
+        }                                                                                          \
+    } while (0)
+#define FEW_STORE(i)                                                                               \
+    do {                                                                                           \
+        if (n_rows > (i)*TILE) TILE_STORE(i, sums + (i)*TILE, sums_stride);                        \
+    } while (0)
+    FEW_LOAD(0);
+    FEW_LOAD(1);
+    FEW_LOAD(2);
+    FEW_LOAD(3);
+    for (size_t g = 0; g < block->n_groups; g++) {
+        UNROLL for (size_t k = 0; k < form->n_products; k++) {
+            size_t x_at = (g * form->x_parts + form->products[k].x) * TILE_ROW_BYTES;
+            size_t w_at = (g * form->w_parts + form->products[k].w) * PARTS_TILE_BYTES;
+            if (NEW_PART(form, k, x)) TILE_LOAD(4, x + x_at, x_stride);
+            FEW_DOT(0, 5);
+            FEW_DOT(1, 6);
+            FEW_DOT(2, 7);
+            FEW_DOT(3, 5);
+        }
+    }
+    FEW_STORE(0);
+    FEW_STORE(1);
+    FEW_STORE(2);
+    FEW_STORE(3);
+#undef FEW_LOAD
+#undef FEW_DOT
+#undef FEW_STORE
 }
 
 /* The block's products, added to its sums. */
@@ -183,18 +256,22 @@ ALWAYS_INLINE void multiply_parts(const PartsBlock *block, const PartsForm *form
     size_t configured = 0;
     for (size_t t = 0, n; t < block->n_tokens; t += n) {
         n = MIN(block->n_tokens - t, (size_t)2 * TILE);
-        if (n != configured) configure_bf16(MIN(n, (size_t)TILE), n > TILE ? n - TILE : 0);
+        if (n <= TILE) {
+            configure_few(n, block->n_tokens == 1);
+            if (block->n_tokens == 1) {
+                few_run(block, form, t, true);
+            } else {
+                few_run(block, form, t, false);
+            }
+            return;
+        }
+        if (n != configured) configure_many(n - TILE);
         configured = n;
         for (size_t r = 0; r < block->n_rows; r += 2 * TILE) {
-            bool two_rows = block->n_rows - r > TILE;
-            if (n > TILE && two_rows) {
-                parts_run(block, form, t, r, true, true);
-            } else if (n > TILE) {
-                parts_run(block, form, t, r, true, false);
-            } else if (two_rows) {
-                parts_run(block, form, t, r, false, true);
+            if (block->n_rows - r > TILE) {
+                many_run(block, form, t, r, true);
             } else {
-                parts_run(block, form, t, r, false, false);
+                many_run(block, form, t, r, false);
             }
         }
     }

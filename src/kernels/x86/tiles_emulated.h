@@ -88,17 +88,18 @@ static inline float emulated_bf16(const uint8_t *p) {
 
 static inline void emulated_dot_bf16(size_t c, size_t a, size_t b) {
     emulated_fit(c, a, b);
+    size_t n_columns = emulated_config.row_bytes[c] / 4;
     for (size_t m = 0; m < emulated_config.rows[c]; m++) {
         float sums[2][TILE_ROW_BYTES / 4] = { { 0 } }, total[TILE_ROW_BYTES / 4];
         for (size_t k = 0; k < emulated_config.row_bytes[a] / 2; k++) {
             float x = emulated_bf16(&emulated_tiles[a].bytes[m][2 * k]), *sum = sums[k % 2];
-            for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
+            for (size_t n = 0; n < n_columns; n++) {
                 float w = emulated_bf16(&emulated_tiles[b].bytes[k / 2][4 * n + k % 2 * 2]);
                 sum[n] = emulated_flush(fmaf(x, w, sum[n]));
             }
         }
         memcpy(total, emulated_tiles[c].bytes[m], sizeof total);
-        for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
+        for (size_t n = 0; n < n_columns; n++) {
             total[n] = emulated_flush(total[n] + emulated_flush(sums[0][n] + sums[1][n]));
         }
         memcpy(emulated_tiles[c].bytes[m], total, sizeof total);
