@@ -3,9 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 enum { STEP_BYTES = 1 << 22 }; /* between two looks at whether it is still wanted */
@@ -58,11 +57,7 @@ Status modelhash_start(Slice bytes, ModelHash **ret, Err *err) {
     pthread_cond_init(&h->done, NULL);
     atomic_init(&h->is_stopped, false);
     h->bytes = bytes;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int error = pthread_create(&h->thread, NULL, thread_main, h);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = thread_start(&h->thread, thread_main, h);
     if (error) {
         free(h);
         return err_set_errno(err, error, "the thread of the model's hash");

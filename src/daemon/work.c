@@ -1,13 +1,12 @@
 /* Threading: one lock guards the queue; the threads sleep on one condition. Items leave in the
- * order in which they came. Signals are blocked in the threads: they belong to the loop. */
+ * order in which they came. */
 #include "daemon/work.h"
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -65,15 +64,11 @@ Status work_pool_new(const char *name, size_t n_threads, int niceness, void (*ru
         work_pool_free(pool);
         return err_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
     int error = 0;
     for (size_t i = 0; i < n_threads && !error; i++) {
-        error = pthread_create(&pool->threads[i], NULL, thread_main, pool);
+        error = thread_start(&pool->threads[i], thread_main, pool);
         if (!error) pool->n_threads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error) {
         work_pool_free(pool);
         return err_set_errno(err, error, "threads of %s", name);

@@ -5,9 +5,8 @@
 #include "daemon/writer.h"
 
 #include "base/clock.h"
+#include "daemon/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 enum { MAX_GROUP = 256, REST_US = 30000000 };
@@ -167,12 +166,7 @@ Status writer_new(Index *index, Records *records, size_t max_bytes, Writer **ret
     pthread_cond_init(&writer->room, NULL);
     pthread_condattr_destroy(&attributes);
     Status status = index_status(index, &writer->status.index, err);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int error =
-        status == STATUS_OK ? pthread_create(&writer->thread, NULL, thread_main, writer) : 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = status == STATUS_OK ? thread_start(&writer->thread, thread_main, writer) : 0;
     if (error) status = err_set_errno(err, error, "the writer's thread");
     if (status != STATUS_OK) {
         free(writer);

@@ -86,13 +86,12 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
  * as often as there are parts, so there is one for every call. */
 static size_t take_part(MatmulWork *work, unsigned thread) {
     size_t n_threads = pool_n_threads(work->cpu->pool);
-    for (size_t i = 0; i < n_threads; i++) {
+    for (size_t i = 0;; i++) {
+        assert(i < n_threads);
         size_t span = (thread + i) % n_threads, end = (span + 1) * work->n_parts / n_threads;
         size_t part = span * work->n_parts / n_threads + atomic_fetch_add(&work->n_taken[span], 1);
         if (part < end) return part;
     }
-    assert(!"a part for every call");
-    return 0;
 }
 
 /* One range of rows: the first product's, then the second's. */
