@@ -35,7 +35,7 @@ typedef struct FonteFetched {
 /* url http(s)://...; redirects go to http(s) only, from https to https only; certificates are
  * checked. While it is incomplete, path has ".part" and ".part.from" beside it.
  * CONFLICT where path is there already, whatever it holds; USAGE for a URL or digest that is none;
- * DAMAGED where size, digest or check are not right (the part is removed); UNREACHABLE, TIMEOUT
+ * DAMAGED where size, digest or check are not right (the part is removed); UNREACHABLE
  * (the part is kept); NOT_FOUND, DENIED as the server says; UNSUPPORTED where it does not say how
  * long the file is or sends it encoded; BUSY, CANCELLED, NO_SPACE, IO, NO_MEMORY. */
 FONTE_API FonteStatus fonte_fetch(const char *url, const char *path,

@@ -42,6 +42,7 @@ typedef struct Fetch {
     bool whole_only; /* its ranges are not to be had */
     bool is_wrong;   /* what is there is of no use */
     bool begun;      /* bytes of this attempt's file have come */
+    int64_t came_us; /* when the last byte came, or the attempt began */
     Status status;   /* why a callback stopped the attempt */
     Err *err;
 } Fetch;
@@ -93,6 +94,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *context) {
     Fetch *f = context;
     Slice line = { bytes, size * n }, value;
     uint64_t seconds = 0;
+    f->came_us = clock_us();
     if (slice_starts(line, SLICE("HTTP/"))) f->head = (Head){ 0 }; /* after a redirect */
     if (value_of(line, "ETag", &value) && value.n < sizeof f->head.tag) {
         snprintf(f->head.tag, sizeof f->head.tag, "%.*s", (int)value.n, value.p);
@@ -140,6 +142,7 @@ static Status begin_whole(Fetch *f) {
 static size_t on_body(char *bytes, size_t size, size_t n, void *context) {
     Fetch *f = context;
     long http = 0;
+    f->came_us = clock_us();
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &http);
     if (http != 200 && http != 206) return size * n; /* the words of an error page */
     if (!f->begun) {
@@ -157,12 +160,21 @@ static bool report(const Fetch *f) {
     return !o->progress || o->progress(o->context, f->partial.n_bytes, f->partial.total);
 }
 
+static double patience(const Fetch *f) {
+    return f->options->patience_s > 0 ? f->options->patience_s : DEFAULT_PATIENCE_S;
+}
+
+/* Some times a second, also while nothing comes. (libcurl's own limit of speed looks at a mean of
+ * seconds before, and takes 15 s to see that one has passed.) */
 static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
     (void)a, (void)b, (void)c, (void)d;
     Fetch *f = context;
-    if (report(f)) return 0;
-    f->status = err_set(f->err, STATUS_CANCELLED, "cancelled");
-    return 1;
+    if (!report(f)) {
+        f->status = err_set(f->err, STATUS_CANCELLED, "cancelled");
+    } else if ((double)(clock_us() - f->came_us) > patience(f) * 1e6) {
+        f->status = err_set(f->err, STATUS_BUSY, "nothing came for %g s", patience(f));
+    }
+    return f->status != STATUS_OK;
 }
 
 /* ---- one attempt ---- */
@@ -240,6 +252,7 @@ static Status attempt(Fetch *f) {
     struct curl_slist *fields = NULL;
     f->head = (Head){ 0 };
     f->begun = false;
+    f->came_us = clock_us();
     f->status = STATUS_OK;
     f->curl_text[0] = '\0';
     TRY(ask_for_rest(f, &fields));
@@ -306,7 +319,6 @@ static Status verify(Fetch *f, FonteFetched *ret) {
 static Status set_up(Fetch *f) {
     f->curl = curl_easy_init();
     if (!f->curl) return err_set(f->err, STATUS_NO_MEMORY, "out of memory");
-    double patience = f->options->patience_s > 0 ? f->options->patience_s : DEFAULT_PATIENCE_S;
     bool tls = strncasecmp(f->url, "https:", 6) == 0;
     CURL *c = f->curl;
     curl_easy_setopt(c, CURLOPT_URL, f->url);
@@ -320,8 +332,6 @@ static Status set_up(Fetch *f) {
     curl_easy_setopt(c, CURLOPT_USERAGENT, "fonte/" FONTE_VERSION);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, f->curl_text);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)MAX(patience, 1.0));
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, f);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);

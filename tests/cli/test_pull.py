@@ -360,8 +360,8 @@ class Pull(unittest.TestCase):
     def test_a_server_that_falls_silent(self):
         start = time.monotonic()
         result = self.pull(self.url("stalls"), "--patience", "1", retries=0)
-        self.check_nothing(result, 3, "", ["model.gguf.part", "model.gguf.part.from"])
-        self.assertLess(time.monotonic() - start, 15)
+        self.check_nothing(result, 3, "nothing came for 1 s", ["model.gguf.part", "model.gguf.part.from"])
+        self.assertLess(time.monotonic() - start, 10)
 
     def test_interrupted_and_gone_on_with(self):
         p = subprocess.Popen(self.command(self.url("slow")), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
