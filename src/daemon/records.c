@@ -125,24 +125,12 @@ Status records_add(Records *records, int64_t uid, const char *collection, Slice 
 
 /* ---- finding ---- */
 
-static Status copy_answer(const StoreAnswer *from, Arena *arena, StoreAnswer *ret, Err *err) {
-    StoreAnswer answer = *from;
-    answer.id = arena_string(arena, slice_of(from->id));
-    answer.collection = arena_string(arena, slice_of(from->collection));
-    answer.record.p = arena_string(arena, from->record);
-    if (!answer.id || !answer.collection || !answer.record.p) {
-        return err_set(err, STATUS_NO_MEMORY, "out of memory for a record");
-    }
-    *ret = answer;
-    return STATUS_OK;
-}
-
 static Status find_waiting(Records *records, const char *id, Arena *arena, StoreAnswer *ret,
                            Err *err) {
     pthread_mutex_lock(&records->lock);
     Waiting *w = records->first;
     while (w && strcmp(w->id, id) != 0) w = w->next;
-    Status status = w ? copy_answer(&w->answer, arena, ret, err) : STATUS_NOT_FOUND;
+    Status status = w ? store_answer_copy(&w->answer, arena, ret, err) : STATUS_NOT_FOUND;
     pthread_mutex_unlock(&records->lock);
     return status;
 }

@@ -27,6 +27,18 @@ Status store_answers_trim(Store *store, size_t n_most, int64_t oldest_unix_s, Er
     return trim(store, SQL_ANSWERS_TRIM_TIME, oldest_unix_s, err);
 }
 
+Status store_answer_copy(const StoreAnswer *from, Arena *arena, StoreAnswer *ret, Err *err) {
+    StoreAnswer answer = *from;
+    answer.id = arena_string(arena, slice_of(from->id));
+    answer.collection = arena_string(arena, slice_of(from->collection));
+    answer.record.p = arena_string(arena, from->record);
+    if (!answer.id || !answer.collection || !answer.record.p) {
+        return err_set(err, STATUS_NO_MEMORY, "out of memory for a record");
+    }
+    *ret = answer;
+    return STATUS_OK;
+}
+
 Status store_answer(Store *store, const char *id, Arena *arena, StoreAnswer *ret, Err *err) {
     AUTO_RESET sqlite3_stmt *get = NULL;
     bool found = false;
@@ -34,15 +46,10 @@ Status store_answer(Store *store, const char *id, Arena *arena, StoreAnswer *ret
     TRY(store_bind_text(store, get, 1, slice_of(id), err));
     TRY(store_step(store, get, &found, err));
     if (!found) return err_set(err, STATUS_NOT_FOUND, "no answer with id %.40s", id);
-    Slice record = store_column(get, 3);
-    StoreAnswer answer = { .id = arena_string(arena, slice_of(id)),
-                           .uid = sqlite3_column_int64(get, 0),
-                           .collection = arena_string(arena, store_column(get, 1)),
-                           .made_unix_s = sqlite3_column_int64(get, 2),
-                           .record = { arena_string(arena, record), record.n } };
-    if (!answer.id || !answer.collection || !answer.record.p) {
-        return err_set(err, STATUS_NO_MEMORY, "index: out of memory");
-    }
-    *ret = answer;
-    return STATUS_OK;
+    StoreAnswer row = { .id = id,
+                        .uid = sqlite3_column_int64(get, 0),
+                        .collection = (const char *)sqlite3_column_text(get, 1),
+                        .made_unix_s = sqlite3_column_int64(get, 2),
+                        .record = store_column(get, 3) };
+    return store_answer_copy(&row, arena, ret, err);
 }

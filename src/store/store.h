@@ -226,6 +226,9 @@ typedef struct StoreAnswer {
 Status store_answer_put(Store *store, const StoreAnswer *answer, Err *err) MUST_CHECK;
 /* Forget all but the last n_most, and those made before. In a transaction. */
 Status store_answers_trim(Store *store, size_t n_most, int64_t oldest_unix_s, Err *err) MUST_CHECK;
+/* A copy whose views are into the arena. Threads: any. */
+Status store_answer_copy(const StoreAnswer *from, Arena *arena, StoreAnswer *ret,
+                         Err *err) MUST_CHECK;
 /* Views into the arena. NOT_FOUND. */
 Status store_answer(Store *store, const char *id, Arena *arena, StoreAnswer *ret,
                     Err *err) MUST_CHECK;
