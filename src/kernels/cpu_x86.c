@@ -39,7 +39,7 @@ unsigned kernels_cpu_sets(void) {
     uint64_t kept = xcr0();
     if ((kept & 0x06) != 0x06) return sets; /* SSE and AVX registers */
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return sets;
-    if (fma && f16c && has(b, 5)) sets |= KERNELS_AVX2;
+    if (fma && f16c && has(b, 5)) sets |= KERNELS_AVX2 | KERNELS_MADDUBS;
     bool avx512 = has(b, 16) && has(b, 17) && has(b, 30) && has(b, 31); /* F DQ BW VL */
     /* mask registers, upper halves of 0-15, registers 16-31 */
     if ((sets & KERNELS_AVX2) && avx512 && (kept & 0xE0) == 0xE0) sets |= KERNELS_AVX512;

@@ -9,6 +9,7 @@
 void kernels_fill_ref(KernelTable *table);
 void kernels_fill_avx2(KernelTable *table);
 void kernels_fill_avx512(KernelTable *table);
+void kernels_fill_maddubs(KernelTable *table);
 void kernels_fill_vnni(KernelTable *table);
 void kernels_fill_bf16(KernelTable *table);
 void kernels_fill_amx(KernelTable *table);

@@ -17,6 +17,7 @@ static const SetRow sets[] = {
 #ifdef KERNELS_HAVE_X86
     { KERNELS_AVX2, "avx2", kernels_fill_avx2 },
     { KERNELS_AVX512, "avx512", kernels_fill_avx512 },
+    { KERNELS_MADDUBS, "maddubs", kernels_fill_maddubs },
     { KERNELS_BF16_SET, "bf16", kernels_fill_bf16 },
     { KERNELS_VNNI, "vnni", kernels_fill_vnni },
     { KERNELS_AMX, "amx", kernels_fill_amx },
@@ -24,6 +25,7 @@ static const SetRow sets[] = {
 #else
     { KERNELS_AVX2, "avx2", NULL },
     { KERNELS_AVX512, "avx512", NULL },
+    { KERNELS_MADDUBS, "maddubs", NULL },
     { KERNELS_BF16_SET, "bf16", NULL },
     { KERNELS_VNNI, "vnni", NULL },
     { KERNELS_AMX, "amx", NULL },
@@ -75,8 +77,8 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
         }
         if (!known) {
             return err_set_param(err, STATUS_USAGE, "cpu-mask",
-                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, bf16, vnni, "
-                                 "amx, amx-emulated, neon, dotprod, all)",
+                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, maddubs, "
+                                 "bf16, vnni, amx, amx-emulated, neon, dotprod, all)",
                                  SLICE_ARGS(word));
         }
         p += word.n;

@@ -4,6 +4,7 @@
  * integer sum a block, and each block's scale is a lane of its own; no lane is ever moved.
  * Weights are brought to the same order (x86/unpack_vnni.h). Block b stands in lane SLAB_LANE(b):
  * that is where transposing four vectors of four blocks of 16 bytes leaves it. Folder-private. */
+#include <stddef.h>
 #include <stdint.h>
 
 #define SLAB_LANE(block) ((block) % 4 * 4 + (block) / 4)
@@ -21,3 +22,43 @@ typedef struct KernelsInputSlab {
     int32_t sum[SLAB_BLOCKS], first[SLAB_BLOCKS]; /* of q: all 32, the first 16 */
     float total[SLAB_BLOCKS];                     /* d sum */
 } KernelsInputSlab;
+
+/* What weights of a type come with, for each block of 32: scales d of the block or of its two
+ * halves, addends m likewise:  weight = d (q - zero) + m,  q unsigned, zero a constant of the type.
+ */
+typedef enum SlabKind {
+    SLAB_PLAIN,     /* d */
+    SLAB_MIN,       /* d, m */
+    SLAB_HALVES,    /* two d */
+    SLAB_HALVES_MIN /* two d, two m */
+} SlabKind;
+
+/* How many scales and addends a kind has. */
+static inline __attribute__((always_inline)) size_t n_scales(SlabKind kind) {
+    return kind == SLAB_HALVES || kind == SLAB_HALVES_MIN ? 2 : 1;
+}
+static inline __attribute__((always_inline)) size_t n_addends(SlabKind kind) {
+    return kind == SLAB_MIN ? 1 : kind == SLAB_HALVES_MIN ? 2 : 0;
+}
+
+/* Weights in the order of inputs. In memory only as many factors follow q as the kind has
+ * (slab_bytes): scales, then addends. */
+typedef struct WeightSlab {
+    _Alignas(64) uint8_t q[SLAB_STEPS][4 * SLAB_BLOCKS];
+    float factors[4][SLAB_BLOCKS];
+} WeightSlab;
+
+static inline __attribute__((always_inline)) size_t slab_bytes(SlabKind kind) {
+    return sizeof(((WeightSlab *)NULL)->q) +
+           (n_scales(kind) + n_addends(kind)) * SLAB_BLOCKS * sizeof(float);
+}
+
+/* The inputs that a packed row stands for. */
+static inline void slab_unpack(const void *packed, size_t n, float *x) {
+    const KernelsInputSlab *slab = packed;
+    for (size_t i = 0; i < n; i++) {
+        const KernelsInputSlab *s = slab + i / KERNELS_SLAB;
+        size_t lane = SLAB_LANE(i % KERNELS_SLAB / 32), k = i % 32;
+        x[i] = (float)s->q[k / 4][4 * lane + k % 4] * s->d[lane];
+    }
+}

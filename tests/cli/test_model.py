@@ -12,7 +12,7 @@ import unittest
 
 FONTE = os.environ["FONTE_EXE"]
 TESTS = os.environ["FONTE_TESTS"]
-SETS = ("ref", "avx2", "avx512", "vnni", "neon", "dotprod", "amx",
+SETS = ("ref", "avx2", "avx512", "maddubs", "vnni", "neon", "dotprod", "amx",
         "amx-emulated", "all")
 ROUNDING = ("amx", "amx-emulated", "all")  # inputs of the BF16 weights that this model has
 

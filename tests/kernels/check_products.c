@@ -7,10 +7,8 @@ static void put_half(uint8_t *at, float value) {
     memcpy(at, &h, sizeof h);
 }
 
-/* A block of random levels under scales of ordinary size. */
-static void random_block(GgufType type, uint8_t *block) {
-    const GgufTypeTraits *t = gguf_type_traits(type);
-    for (size_t i = 0; i < t->bytes; i++) block[i] = (uint8_t)random_bits();
+/* Scales of ordinary size for a block of any bytes; or a weight, where elements stand alone. */
+static void put_scales(GgufType type, uint8_t *block) {
     float d = 0.01F * (1.5F + random_float()), m = 0.05F * random_float();
     float f = random_float();
     uint16_t b = gguf_f32_to_bf16(f);
@@ -27,6 +25,13 @@ static void random_block(GgufType type, uint8_t *block) {
     case GGUF_TYPE_Q5_K: put_half(block, d), put_half(block + 2, m); break;
     default: put_half(block, d); break;
     }
+}
+
+/* A block of random levels. */
+static void random_block(GgufType type, uint8_t *block) {
+    const GgufTypeTraits *t = gguf_type_traits(type);
+    for (size_t i = 0; i < t->bytes; i++) block[i] = (uint8_t)random_bits();
+    put_scales(type, block);
 }
 
 /* ---- decoding ---------------------------------------------------------------------------- */
@@ -185,6 +190,48 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     check(guarded_whole(&single), "matmul of some rows writes outside", t->name, n, cut);
     free(decoded), free(wanted.all), free(single.all), free(before.all);
     product_deinit(&p);
+}
+
+/* Largest levels and largest inputs, where integers would overflow or be saturated first: levels
+ * from bytes that are all `byte`; inputs that change their sign every `period`. A
+ * tolerance of its own: equal terms are all rounded the same way, and what is looked for is far
+ * larger. */
+static void check_extremes(const GgufTypeTraits *t, uint8_t byte, size_t period) {
+    enum { ROWS = 5, TOKENS = 6 };
+    size_t n = 3 * GGUF_SUPERBLOCK;
+    Product p = product_new(t, n, ROWS, TOKENS, 0, false);
+    for (size_t i = 0; i < ROWS * p.job.row_bytes; i += t->bytes) {
+        memset(p.memory + i, byte, t->bytes);
+        put_scales(t->type, p.memory + i);
+    }
+    for (size_t i = 0; i < n * TOKENS; i++) p.x.y[i] = i / period % 2 ? -1 : 1;
+    free(p.packed);
+    pack_inputs(&p, n, TOKENS, n);
+    set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
+    float wanted[ROWS * TOKENS];
+    KernelsMatmulJob job = p.job;
+    job.x = p.x.y;
+    job.x_stride = n * sizeof(float);
+    job.y = wanted;
+    ref.matmul[t->type](&job, 0, ROWS, p.scratch);
+    float *decoded = need(malloc(n * sizeof *decoded));
+    for (size_t k = 0; k < TOKENS; k++) {
+        for (size_t r = 0; r < ROWS; r++) {
+            double scale = magnitude(&p, r, k, n, 0, decoded), got = p.y.y[k * ROWS + r];
+            check(fabs(got - (double)wanted[k * ROWS + r]) <= 1e-4 * scale,
+                  "largest levels and inputs", t->name, byte, period);
+        }
+    }
+    free(decoded);
+    product_deinit(&p);
+}
+
+static void check_extremes_type(const GgufTypeTraits *t) {
+    static const uint8_t bytes[] = { 0xFF, 0x00, 0x80, 0x7F, 0x0F, 0xF0 };
+    static const size_t periods[] = { 1, 2, 32, 1000 };
+    for (size_t i = 0; t->n_elements > 1 && i < N_ELEMENTS(bytes); i++) {
+        for (size_t k = 0; k < N_ELEMENTS(periods); k++) check_extremes(t, bytes[i], periods[k]);
+    }
 }
 
 /* A whole number of so many bits, or its negative. */
@@ -384,6 +431,7 @@ void check_products(void) {
         if (!t) continue;
         check_decode(t);
         check_matmul(t);
+        check_extremes_type(t);
         check_exact_type(t);
         for (int nan = 0; nan < 2; nan++) check_not_finite(t, 3, nan), check_not_finite(t, 11, nan);
     }

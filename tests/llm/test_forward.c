@@ -191,6 +191,9 @@ Test(llm_forward, batches_and_threads_change_no_bit_with_avx512) {
 Test(llm_forward, batches_and_threads_change_no_bit_with_vnni) {
     check_set(KERNELS_VNNI);
 }
+Test(llm_forward, batches_and_threads_change_no_bit_with_maddubs) {
+    check_set(KERNELS_MADDUBS);
+}
 Test(llm_forward, batches_and_threads_change_no_bit_with_bf16) {
     check_set(KERNELS_BF16_SET);
 }

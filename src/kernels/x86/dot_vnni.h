@@ -7,15 +7,8 @@
  * the end one fixed tree adds the lanes. Nothing in it depends on how many rows and tokens are
  * computed side by side, so that all ways of doing it (direct_vnni.h, panel_vnni.h) give the same
  * bits. */
+#include "kernels/x86/types_int8.h"
 #include "kernels/x86/unpack_vnni.h"
-
-/* How many scales and addends a kind has. */
-ALWAYS_INLINE size_t n_scales(SlabKind kind) {
-    return kind == SLAB_HALVES || kind == SLAB_HALVES_MIN ? 2 : 1;
-}
-ALWAYS_INLINE size_t n_addends(SlabKind kind) {
-    return kind == SLAB_MIN ? 1 : kind == SLAB_HALVES_MIN ? 2 : 0;
-}
 
 /* sums += the dot products of four unsigned and four signed bytes in each lane. As a statement,
  * because GCC 12 copies the accumulators of the intrinsic and runs out of registers: a third of the
@@ -62,22 +55,6 @@ ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
     s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
     return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
 }
-
-typedef struct RowShape {
-    size_t n_slabs;     /* whole ones and a part */
-    size_t whole;       /* whole slabs */
-    size_t slab_stride; /* bytes of a whole slab in the row */
-    size_t rest;        /* bytes of the part */
-} RowShape;
-
-ALWAYS_INLINE RowShape row_shape(const KernelsMatmulJob *job, size_t slab_stride) {
-    RowShape s = { .slab_stride = slab_stride, .whole = job->n / KERNELS_SLAB };
-    s.rest = job->row_bytes - s.whole * slab_stride;
-    s.n_slabs = s.whole + (s.rest > 0);
-    return s;
-}
-
-enum { MAX_SLAB_BYTES = 16 * sizeof(GgufBlockQ8_0) };
 
 /* Slab s of a row. The part at its end is followed by zeros: blocks of zeros have scales of zero.
  */

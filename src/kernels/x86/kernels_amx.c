@@ -5,7 +5,7 @@
  * the instructions and the system has permitted them. */
 #include "kernels/x86/matmul_bf16_amx.h"
 
-VNNI_TYPES(DEFINE_TILES)
+INT8_TYPES(DEFINE_TILES)
 
 /* ---- inputs ------------------------------------------------------------------------------------
  */
@@ -81,10 +81,10 @@ static void fill(KernelTable *table) {
     table->pack[KERNELS_INT8_TILES] = pack_int8_amx;
     table->unpack[KERNELS_INT8_TILES] = unpack_int8_amx;
     table->peak[KERNELS_INT8_TILES] = peak_int8_amx;
-#define FILL_TYPE(type, name, kind, zero)                                                          \
+#define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = matmul_##name##_amx;                                         \
     table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8_TILES;
-    VNNI_TYPES(FILL_TYPE)
+    INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
     table->matmul[GGUF_TYPE_BF16] = matmul_bf16_amx;
     table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;

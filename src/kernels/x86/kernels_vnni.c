@@ -3,7 +3,7 @@
  * kernels_cpu_sets has said that the machine has them. */
 #include "kernels/x86/matmul_vnni.h"
 
-VNNI_TYPES(DEFINE_MATMUL)
+INT8_TYPES(DEFINE_MATMUL)
 
 /* ---- inputs ------------------------------------------------------------------------------------
  */
@@ -46,15 +46,6 @@ void kernels_pack_int8_vnni(const float *x, size_t n, void *y) {
     }
 }
 
-static void unpack_int8_vnni(const void *packed, size_t n, float *x) {
-    const KernelsInputSlab *slab = packed;
-    for (size_t i = 0; i < n; i++) {
-        const KernelsInputSlab *s = slab + i / KERNELS_SLAB;
-        size_t lane = SLAB_LANE(i % KERNELS_SLAB / GGUF_BLOCK), k = i % GGUF_BLOCK;
-        x[i] = (float)s->q[k / 4][4 * lane + k % 4] * s->d[lane];
-    }
-}
-
 /* ---- the peak ---------------------------------------------------------------------------------
  */
 
@@ -74,11 +65,11 @@ static double peak_int8_vnni(size_t n_rounds) {
 void kernels_fill_vnni(KernelTable *table) {
     table->name = "vnni";
     table->pack[KERNELS_INT8] = kernels_pack_int8_vnni;
-    table->unpack[KERNELS_INT8] = unpack_int8_vnni;
+    table->unpack[KERNELS_INT8] = slab_unpack;
     table->peak[KERNELS_INT8] = peak_int8_vnni;
-#define FILL_TYPE(type, name, kind, zero)                                                          \
+#define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = kernels_matmul_##name##_vnni;                                \
     table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8;
-    VNNI_TYPES(FILL_TYPE)
+    INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

@@ -188,7 +188,7 @@ static void multiply_tiles(const KernelsMatmulJob *job, size_t row, size_t n_row
     }
 }
 
-#define DEFINE_TILES(type, name, kind, zero)                                                       \
+#define DEFINE_TILES(type, name, kind, zero, top)                                                  \
     static void matmul_##name##_amx(const KernelsMatmulJob *job, size_t row_begin, size_t row_end, \
                                     float *scratch) {                                              \
         if (job->n_tokens < TILE) {                                                                \

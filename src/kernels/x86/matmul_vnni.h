@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#define DEFINE_MATMUL(type, name, kind, zero)                                                      \
+#define DEFINE_MATMUL(type, name, kind, zero, top)                                                 \
     static void direct_##name(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,       \
                               float *scratch) {                                                    \
         direct_rows(job, row_begin, row_end, STRIDE_##type, unpack_##name, kind, zero, scratch);   \

@@ -8,18 +8,6 @@
 
 enum { TILE_ROWS = 4, TILE_TOKENS = 5, FEW_TOKENS = 32, FEW_PANEL_ROWS = 8 };
 
-/* A slab of a panel; only as many factors as the kind has are there (slab_bytes): scales, addends.
- */
-typedef struct WeightSlab {
-    _Alignas(64) uint8_t q[SLAB_STEPS][4 * SLAB_BLOCKS];
-    float factors[4][SLAB_BLOCKS];
-} WeightSlab;
-
-ALWAYS_INLINE size_t slab_bytes(SlabKind kind) {
-    return sizeof(((WeightSlab *)NULL)->q) +
-           (n_scales(kind) + n_addends(kind)) * SLAB_BLOCKS * sizeof(float);
-}
-
 ALWAYS_INLINE void store_slab(const Slab *slab, SlabKind kind, WeightSlab *ret) {
     UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) _mm512_store_si512(ret->q[k], slab->q[k]);
     UNROLL for (size_t i = 0; i < n_scales(kind); i++) {

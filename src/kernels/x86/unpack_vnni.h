@@ -9,12 +9,12 @@
  * both are exact. What counts is the number of 512-bit operations: Zen 4 does some 1.2 a cycle. */
 #include "kernels/kernels_internal.h"
 #include "kernels/slab.h"
+#include "kernels/x86/scales_avx2.h"
 
 #include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 /* All loops over steps, rows and tokens are on arrays that must become registers. */
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -22,14 +22,6 @@ typedef struct Slab {
     __m512i q[SLAB_STEPS];
     __m512 d[2], m[2]; /* of the first and last 16 of each block; [0] alone where they are one */
 } Slab;
-
-/* What a type needs of Slab. */
-typedef enum SlabKind {
-    SLAB_PLAIN,     /* d[0] */
-    SLAB_MIN,       /* d[0], m[0] */
-    SLAB_HALVES,    /* d[0], d[1] */
-    SLAB_HALVES_MIN /* all four */
-} SlabKind;
 
 typedef Slab UnpackSlab(const uint8_t *slab);
 
@@ -234,10 +226,6 @@ ALWAYS_INLINE float half_at(const void *p) {
 ALWAYS_INLINE __m512i lane_groups(void) {
     return _mm512_and_si512(lane_blocks(), _mm512_set1_epi32(7));
 }
-ALWAYS_INLINE __m128i load_16(const uint8_t *p) {
-    return _mm_loadu_si128((const void *)p);
-}
-
 /* Lane: number `index` of the 16 numbers of 32 bits of its superblock. */
 ALWAYS_INLINE __m512i pick_of_16(const uint8_t *a, const uint8_t *b, __m512i index) {
     __m512i both = _mm512_mask_add_epi32(index, SECOND, index, _mm512_set1_epi32(16));
@@ -255,22 +243,6 @@ ALWAYS_INLINE __m512i pick_of_8(const uint8_t *a, const uint8_t *b, size_t k) {
 ALWAYS_INLINE void transpose_128(const uint8_t *a, const uint8_t *b, __m512i ret[4]) {
     transpose(_mm512_loadu_si512(a), _mm512_loadu_si512(a + 64), _mm512_loadu_si512(b),
               _mm512_loadu_si512(b + 64), ret);
-}
-
-/* Scales and minima of Q4_K and Q5_K (gguf_q4_k_scale) of both superblocks, which begin with d,
- * dmin and three words: 16 bytes of scales in the order of lanes, then 16 of minima. */
-ALWAYS_INLINE __m256i q4_k_scales(__m128i a, __m128i b) {
-    __m256i head = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
-    /* four scales of six bits, four of which the first four bits are here, and minima likewise;
-     * then the upper two bits of those that lack them */
-    __m256i low = _mm256_shuffle_epi32(head, _MM_SHUFFLE(3, 2, 3, 1));
-    __m256i high = _mm256_srli_epi32(_mm256_shuffle_epi32(head, _MM_SHUFFLE(2, 2, 1, 1)), 2);
-    low = _mm256_srlv_epi32(low, _mm256_setr_epi32(0, 0, 0, 4, 0, 0, 0, 4));
-    low = _mm256_and_si256(low, _mm256_set1_epi64x(0x0F0F0F0F3F3F3F3F));
-    high = _mm256_and_si256(high, _mm256_set1_epi64x(0x3030303000000000));
-    __m256i all = _mm256_permute4x64_epi64(_mm256_or_si256(low, high), _MM_SHUFFLE(3, 1, 2, 0));
-    __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm256_shuffle_epi8(all, _mm256_broadcastsi128_si256(order));
 }
 
 ALWAYS_INLINE __m512 bytes_to_floats(__m128i bytes) {
@@ -370,17 +342,6 @@ ALWAYS_INLINE Slab unpack_q6_k(const uint8_t *p) {
     split_scales(load_16(a + 192), load_16(b + 192), two_floats(half_at(a + 208), half_at(b + 208)),
                  s.d);
     return s;
-}
-
-/* The sixteen scales of gguf_q3_k_scales, four at a time. */
-ALWAYS_INLINE __m128i q3_k_scales(const uint8_t *scales) {
-    uint32_t u[3], quads[4];
-    memcpy(u, scales, sizeof u);
-    for (unsigned i = 0; i < 4; i++) {
-        quads[i] = (u[i % 2] >> (i / 2 * 4) & 0x0F0F0F0FU) | (u[2] >> 2 * i & 0x03030303U) << 4;
-    }
-    __m128i all = _mm_setr_epi32((int)quads[0], (int)quads[1], (int)quads[2], (int)quads[3]);
-    return _mm_sub_epi8(all, _mm_set1_epi8(32));
 }
 
 ALWAYS_INLINE Slab unpack_q3_k(const uint8_t *p) {

@@ -1,0 +1,121 @@
+#pragma once
+/* The scales and addends of 512 consecutive weights in the order of a slab's lanes: what
+ * levels_avx2.h gives for each group, a vector at a time. */
+#include "kernels/kernels_internal.h"
+#include "kernels/x86/scales_avx2.h"
+
+/* ret: as in WeightSlab, scales, then addends; only those that the type has are written. */
+typedef void SlabFactors(const uint8_t *slab, float ret[4][SLAB_BLOCKS]);
+
+ALWAYS_INLINE float half_at(const uint8_t *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
+
+/* ---- blocks of 32 -----------------------------------------------------------------------------
+ */
+
+ALWAYS_INLINE uint16_t block_half(const uint8_t *p, size_t stride, size_t lane) {
+    uint16_t h;
+    memcpy(&h, p + LANE_BLOCK(lane) * stride, sizeof h);
+    return h;
+}
+
+/* The f16 at p of each lane's block. */
+ALWAYS_INLINE void block_halves(const uint8_t *p, size_t stride, float ret[SLAB_BLOCKS]) {
+    for (size_t i = 0; i < SLAB_BLOCKS; i += 8) {
+        __m128i h = _mm_setr_epi16(
+            (short)block_half(p, stride, i), (short)block_half(p, stride, i + 1),
+            (short)block_half(p, stride, i + 2), (short)block_half(p, stride, i + 3),
+            (short)block_half(p, stride, i + 4), (short)block_half(p, stride, i + 5),
+            (short)block_half(p, stride, i + 6), (short)block_half(p, stride, i + 7));
+        _mm256_store_ps(ret + i, _mm256_cvtph_ps(h));
+    }
+}
+
+#define DEFINE_BLOCK_FACTORS(name, type)                                                           \
+    ALWAYS_INLINE void factors_##name(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {               \
+        block_halves(p, sizeof(GgufBlock##type), ret[0]);                                          \
+    }
+#define DEFINE_BLOCK_FACTORS_MIN(name, type)                                                       \
+    ALWAYS_INLINE void factors_##name(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {               \
+        block_halves(p, sizeof(GgufBlock##type), ret[0]);                                          \
+        block_halves(p + 2, sizeof(GgufBlock##type), ret[1]);                                      \
+    }
+DEFINE_BLOCK_FACTORS(q4_0, Q4_0)
+DEFINE_BLOCK_FACTORS_MIN(q4_1, Q4_1)
+DEFINE_BLOCK_FACTORS(q5_0, Q5_0)
+DEFINE_BLOCK_FACTORS_MIN(q5_1, Q5_1)
+DEFINE_BLOCK_FACTORS(q8_0, Q8_0)
+DEFINE_BLOCK_FACTORS(iq4_nl, IQ4_NL)
+
+/* ---- superblocks: two a slab --------------------------------------------------------------------
+ */
+
+/* 16 signed bytes, one a lane, times a and b, the numbers of the two superblocks. */
+ALWAYS_INLINE void scaled_bytes(__m128i bytes, float a, float b, float ret[SLAB_BLOCKS]) {
+    __m256 d = _mm256_setr_ps(a, a, b, b, a, a, b, b);
+    __m256i low = _mm256_cvtepi8_epi32(bytes),
+            high = _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8));
+    _mm256_store_ps(ret, _mm256_mul_ps(_mm256_cvtepi32_ps(low), d));
+    _mm256_store_ps(ret + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(high), d));
+}
+
+/* Of 16 bytes of each superblock, two a block: the first or second of each lane's block. */
+ALWAYS_INLINE __m128i lane_bytes(__m128i a, __m128i b, size_t second) {
+    __m128i of_a = _mm_setr_epi8(0, 8, -1, -1, 2, 10, -1, -1, 4, 12, -1, -1, 6, 14, -1, -1);
+    __m128i of_b = _mm_setr_epi8(-1, -1, 0, 8, -1, -1, 2, 10, -1, -1, 4, 12, -1, -1, 6, 14);
+    if (second) a = _mm_srli_si128(a, 1), b = _mm_srli_si128(b, 1);
+    return _mm_or_si128(_mm_shuffle_epi8(a, of_a), _mm_shuffle_epi8(b, of_b));
+}
+
+/* Two bytes a block, times the superblocks' numbers: two scales or addends. */
+ALWAYS_INLINE void split_bytes(__m128i a, __m128i b, float d_a, float d_b,
+                               float ret[2][SLAB_BLOCKS]) {
+    scaled_bytes(lane_bytes(a, b, 0), d_a, d_b, ret[0]);
+    scaled_bytes(lane_bytes(a, b, 1), d_a, d_b, ret[1]);
+}
+
+/* Q4_K and Q5_K begin alike. */
+ALWAYS_INLINE void factors_4_k(const uint8_t *a, const uint8_t *b, float ret[4][SLAB_BLOCKS]) {
+    __m256i scales = q4_k_scales(load_16(a), load_16(b));
+    scaled_bytes(_mm256_castsi256_si128(scales), half_at(a), half_at(b), ret[0]);
+    scaled_bytes(_mm256_extracti128_si256(scales, 1), -half_at(a + 2), -half_at(b + 2), ret[1]);
+}
+ALWAYS_INLINE void factors_q4_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    factors_4_k(p, p + sizeof(GgufBlockQ4_K), ret);
+}
+ALWAYS_INLINE void factors_q5_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    factors_4_k(p, p + sizeof(GgufBlockQ5_K), ret);
+}
+
+ALWAYS_INLINE void factors_q6_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ6_K);
+    split_bytes(load_16(a + 192), load_16(b + 192), half_at(a + 208), half_at(b + 208), ret);
+}
+
+ALWAYS_INLINE void factors_q3_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ3_K);
+    split_bytes(q3_k_scales(a + 96), q3_k_scales(b + 96), half_at(a + 108), half_at(b + 108), ret);
+}
+
+ALWAYS_INLINE void factors_q2_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    const uint8_t *a = p, *b = p + sizeof(GgufBlockQ2_K);
+    __m128i x = load_16(a), y = load_16(b), nibble = _mm_set1_epi8(15);
+    split_bytes(_mm_and_si128(x, nibble), _mm_and_si128(y, nibble), half_at(a + 80),
+                half_at(b + 80), ret);
+    split_bytes(_mm_and_si128(_mm_srli_epi16(x, 4), nibble),
+                _mm_and_si128(_mm_srli_epi16(y, 4), nibble), -half_at(a + 82), -half_at(b + 82),
+                ret + 2);
+}
+
+ALWAYS_INLINE void factors_iq4_xs(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
+    const GgufBlockIQ4_XS *blocks = (const GgufBlockIQ4_XS *)p;
+    int8_t scales[SLAB_BLOCKS];
+    for (size_t lane = 0; lane < SLAB_BLOCKS; lane++) {
+        size_t b = LANE_BLOCK(lane);
+        scales[lane] = (int8_t)gguf_iq4_xs_scale(blocks + b / 8, b % 8);
+    }
+    scaled_bytes(load_16((const uint8_t *)scales), half_at(p), half_at(p + sizeof *blocks), ret[0]);
+}
