@@ -16,20 +16,21 @@ ALWAYS_INLINE float half_at(const uint8_t *p) {
 /* ---- blocks of 32 -----------------------------------------------------------------------------
  */
 
-ALWAYS_INLINE uint16_t block_half(const uint8_t *p, size_t stride, size_t lane) {
-    uint16_t h;
-    memcpy(&h, p + LANE_BLOCK(lane) * stride, sizeof h);
-    return h;
+/* The f16 at p of lanes [lane, lane + 4), put together by integers: vectors have enough to do. */
+ALWAYS_INLINE int64_t four_halves(const uint8_t *p, size_t stride, size_t lane) {
+    uint64_t four = 0;
+    for (size_t i = 0; i < 4; i++) {
+        uint16_t h;
+        memcpy(&h, p + LANE_BLOCK(lane + i) * stride, sizeof h);
+        four |= (uint64_t)h << 16 * i;
+    }
+    return (int64_t)four;
 }
 
 /* The f16 at p of each lane's block. */
 ALWAYS_INLINE void block_halves(const uint8_t *p, size_t stride, float ret[SLAB_BLOCKS]) {
     for (size_t i = 0; i < SLAB_BLOCKS; i += 8) {
-        __m128i h = _mm_setr_epi16(
-            (short)block_half(p, stride, i), (short)block_half(p, stride, i + 1),
-            (short)block_half(p, stride, i + 2), (short)block_half(p, stride, i + 3),
-            (short)block_half(p, stride, i + 4), (short)block_half(p, stride, i + 5),
-            (short)block_half(p, stride, i + 6), (short)block_half(p, stride, i + 7));
+        __m128i h = _mm_set_epi64x(four_halves(p, stride, i + 4), four_halves(p, stride, i));
         _mm256_store_ps(ret + i, _mm256_cvtph_ps(h));
     }
 }

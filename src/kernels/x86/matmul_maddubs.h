@@ -23,11 +23,12 @@
 enum {
     TILE_ROWS = 2,
     TILE_TOKENS = 4,
+    WIDEST_UNSIGNED = 63, /* level; beyond it they are kept signed */
     FEW_TOKENS = 16,
     FEW_PANEL_ROWS = 4,
     PANEL_BYTES = 192 << 10, /* of L2 */
     CHUNK_SLABS = 2,
-    AHEAD_BYTES = 2048, /* of weights, fetched while others are unpacked */
+    AHEAD_BYTES = 8192, /* of weights, fetched while others are unpacked */
 };
 
 /* ---- weights ----------------------------------------------------------------------------------
@@ -40,11 +41,17 @@ ALWAYS_INLINE void unpack_slab(const uint8_t *p, SideLevels *levels, SlabFactors
         __m256i q[SLAB_STEPS];
         levels(p, side, q);
         UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
-            if (top > 63) q[k] = _mm256_sub_epi8(q[k], _mm256_set1_epi8((char)zero));
+            if (top > WIDEST_UNSIGNED) q[k] = _mm256_sub_epi8(q[k], _mm256_set1_epi8((char)zero));
             _mm256_store_si256((__m256i *)(void *)ret->q[k] + side, q[k]);
         }
     }
     factors(p, ret->factors);
+}
+
+ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t stride) {
+    for (size_t i = 0; i < stride; i += 64) {
+        _mm_prefetch((const char *)p + AHEAD_BYTES + i, _MM_HINT_T0);
+    }
 }
 
 enum { MAX_STRIDE = STRIDE_Q8_0 };
@@ -58,9 +65,7 @@ ALWAYS_INLINE void unpack_panel(const KernelsMatmulJob *job, size_t row, size_t 
     for (size_t r = 0; r < n_rows; r++) {
         const uint8_t *w = (const uint8_t *)job->w + (row + r) * job->row_bytes;
         for (size_t s = 0; s < shape->whole; s++, w += stride, panel += slab_bytes(kind)) {
-            for (size_t i = 0; i < stride; i += 64) {
-                _mm_prefetch((const char *)w + AHEAD_BYTES + i, _MM_HINT_T0);
-            }
+            prefetch_slab(w, stride);
             unpack_slab(w, levels, factors, zero, top, (WeightSlab *)(void *)panel);
         }
         if (shape->rest == 0) continue;
@@ -166,6 +171,28 @@ ALWAYS_INLINE __m256i q_sum(const KernelsInputSlab *x, size_t side, size_t h, si
     return h == 0 ? first : _mm256_sub_epi32(all, first);
 }
 
+/* Sum of the inputs themselves, for addends. */
+ALWAYS_INLINE __m256 input_sum(const KernelsInputSlab *x, size_t side, size_t h, size_t halves) {
+    if (halves == 1) return side_floats(x->total, side);
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(q_sum(x, side, h, halves)), side_floats(x->d, side));
+}
+
+/* sum + what the integer dot products of half h (or all) of a side stand for. */
+ALWAYS_INLINE __m256 add_dots(__m256 sum, __m256i dots, const float factors[4][SLAB_BLOCKS],
+                              const KernelsInputSlab *x, size_t side, size_t h, SlabKind kind,
+                              int zero, int top) {
+    size_t halves = n_scales(kind);
+    if (zero && top <= WIDEST_UNSIGNED) { /* a power of two */
+        __m256i q = q_sum(x, side, h, halves);
+        dots = _mm256_sub_epi32(dots, _mm256_slli_epi32(q, __builtin_ctz((unsigned)zero)));
+    }
+    __m256 factor = _mm256_mul_ps(side_floats(factors[h], side), side_floats(x->d, side));
+    sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), factor, sum);
+    if (n_addends(kind) == 0) return sum;
+    return _mm256_fmadd_ps(side_floats(factors[halves + h], side), input_sum(x, side, h, halves),
+                           sum);
+}
+
 /* One half h (or all) of one side of slab s, added to the tile's sums. */
 ALWAYS_INLINE void tile_half(const Tile *tile, size_t s, size_t side, size_t h, size_t n_tokens,
                              SlabKind kind, int zero, int top) {
@@ -177,23 +204,15 @@ ALWAYS_INLINE void tile_half(const Tile *tile, size_t s, size_t side, size_t h, 
         w[r] = (const WeightSlab *)(const void *)(tile->w[r] + s * slab_bytes(kind));
     }
     UNROLL for (size_t t = 0; t < n_tokens; t++) x[t] = tile->x[t] + s;
-    if (top > 63)
+    if (top > WIDEST_UNSIGNED)
         signed_dots(w, x, side, n_tokens, dots);
     else
         unsigned_dots(w, x, side, h * steps, (h + 1) * steps, n_tokens, top, dots);
     UNROLL for (size_t t = 0; t < n_tokens; t++) {
-        __m256 scale = side_floats(x[t]->d, side), total = scale;
-        __m256i correction = _mm256_setzero_si256(), q = q_sum(x[t], side, h, halves);
-        if (top <= 63 && zero) correction = _mm256_slli_epi32(q, __builtin_ctz((unsigned)zero));
-        if (n_addends(kind)) total = _mm256_mul_ps(_mm256_cvtepi32_ps(q), scale);
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++) {
             float *at = tile->sums + (t * TILE_ROWS + r) * SIDE;
-            __m256i dot = top <= 63 && zero ? _mm256_sub_epi32(dots[t][r], correction) : dots[t][r];
-            __m256 factor = _mm256_mul_ps(side_floats(w[r]->factors[h], side), scale);
-            __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), factor, _mm256_load_ps(at));
-            if (n_addends(kind)) {
-                sum = _mm256_fmadd_ps(side_floats(w[r]->factors[halves + h], side), total, sum);
-            }
+            __m256 sum = add_dots(_mm256_load_ps(at), dots[t][r], w[r]->factors, x[t], side, h,
+                                  kind, zero, top);
             _mm256_store_ps(at, sum);
         }
     }
@@ -271,8 +290,8 @@ static void multiply_panel(const KernelsMatmulJob *job, size_t row, size_t n_row
 /* Rows of a panel: a multiple of TILE_ROWS. */
 static inline size_t panel_rows(size_t n_tokens, size_t row_size) {
     if (n_tokens <= FEW_TOKENS) return FEW_PANEL_ROWS;
-    size_t fits = PANEL_BYTES / MAX(row_size, (size_t)1) / FEW_PANEL_ROWS * FEW_PANEL_ROWS;
-    return MIN(MAX(fits, (size_t)FEW_PANEL_ROWS), (size_t)KERNELS_PANEL_ROWS);
+    size_t fits = PANEL_BYTES / MAX(row_size, (size_t)1) / TILE_ROWS * TILE_ROWS;
+    return MIN(MAX(fits, (size_t)TILE_ROWS), (size_t)KERNELS_PANEL_ROWS);
 }
 
 #define DEFINE_TILE(name, kind, zero, top, n)                                                      \
