@@ -6,6 +6,7 @@
  * that is where transposing four vectors of four blocks of 16 bytes leaves it. Folder-private. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SLAB_LANE(block) ((block) % 4 * 4 + (block) / 4)
 #define LANE_BLOCK(lane) SLAB_LANE(lane) /* its own inverse */
@@ -51,6 +52,18 @@ typedef struct WeightSlab {
 static inline __attribute__((always_inline)) size_t slab_bytes(SlabKind kind) {
     return sizeof(((WeightSlab *)NULL)->q) +
            (n_scales(kind) + n_addends(kind)) * SLAB_BLOCKS * sizeof(float);
+}
+
+/* n inputs to packed slabs, block by block to its lane. */
+typedef void SlabPackBlock(const float *x, size_t lane, KernelsInputSlab *ret);
+static inline __attribute__((always_inline)) void slab_pack(const float *x, size_t n, void *y,
+                                                            SlabPackBlock *pack_block) {
+    KernelsInputSlab *slab = y;
+    for (size_t i = 0; i < n; i += KERNELS_SLAB, slab++) {
+        size_t left = n - i < KERNELS_SLAB ? n - i : KERNELS_SLAB;
+        if (left < KERNELS_SLAB) memset(slab, 0, sizeof *slab);
+        for (size_t b = 0; b < left / 32; b++) pack_block(x + i + 32 * b, SLAB_LANE(b), slab);
+    }
 }
 
 /* The inputs that a packed row stands for. */

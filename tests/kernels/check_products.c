@@ -126,6 +126,15 @@ static void product_deinit(Product *p) {
     free(p->memory), free(p->x.all), free(p->y.all), free(p->scratch), free(p->packed);
 }
 
+/* What ref makes of the numbers that the inputs were rounded to. */
+static void ref_product(const Product *p, size_t x_stride, float *ret_y) {
+    KernelsMatmulJob job = p->job;
+    job.x = p->x.y;
+    job.x_stride = x_stride * sizeof(float);
+    job.y = ret_y;
+    ref.matmul[p->t->type](&job, 0, p->n_rows, p->scratch);
+}
+
 /* The scale of output (r, t): sum |w x| + |y before|. */
 static double magnitude(const Product *p, size_t r, size_t t, size_t x_stride, float before,
                         float *decoded) {
@@ -148,21 +157,17 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     memcpy(wanted.y, p.y.y, n_y * sizeof(float));
     memcpy(single.y, p.y.y, n_y * sizeof(float));
     set.matmul[t->type](&p.job, 0, n_rows, p.scratch);
-    KernelsMatmulJob job = p.job;
-    job.x = p.x.y;
-    job.x_stride = (n + shift) * sizeof(float);
-    job.y = wanted.y;
-    ref.matmul[t->type](&job, 0, n_rows, p.scratch);
+    ref_product(&p, n + shift, wanted.y);
     bool good = true;
     float *decoded = need(malloc((n + 1) * sizeof *decoded));
     for (size_t k = 0; k < n_tokens; k++) {
         for (size_t r = 0; r < n_rows; r++) {
-            size_t at = k * job.y_stride + r;
+            size_t at = k * p.job.y_stride + r;
             double limit = TOLERANCE_MATMUL * magnitude(&p, r, k, n + shift, before.y[at], decoded);
             good &= fabs((double)p.y.y[at] - wanted.y[at]) <= limit;
         }
-        for (size_t i = n_rows; i < job.y_stride; i++) {
-            good &= p.y.y[k * job.y_stride + i] == before.y[k * job.y_stride + i];
+        for (size_t i = n_rows; i < p.job.y_stride; i++) {
+            good &= p.y.y[k * p.job.y_stride + i] == before.y[k * p.job.y_stride + i];
         }
     }
     size_t detail = n_rows * 1000 + n_tokens * 10 + shift;
@@ -171,7 +176,7 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     /* one by one: the same bits */
     for (size_t k = 0; k < n_tokens; k++) {
         for (size_t r = 0; r < n_rows; r++) {
-            job = p.job;
+            KernelsMatmulJob job = p.job;
             job.n_tokens = 1;
             job.x = (const uint8_t *)p.job.x + k * p.job.x_stride;
             job.y = single.y + k * p.job.y_stride;
@@ -181,7 +186,7 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     check(same_bits(single.y, p.y.y, n_y), "matmul depends on the batch", t->name, n, detail);
     /* in two ranges of rows: the same bits */
     size_t cut = random_bits() % (n_rows + 1);
-    job = p.job;
+    KernelsMatmulJob job = p.job;
     memcpy(single.y, before.y, n_y * sizeof(float));
     job.y = single.y;
     set.matmul[t->type](&job, cut, n_rows, p.scratch);
@@ -209,11 +214,7 @@ static void check_extremes(const GgufTypeTraits *t, uint8_t byte, size_t period)
     pack_inputs(&p, n, TOKENS, n);
     set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
     float wanted[ROWS * TOKENS];
-    KernelsMatmulJob job = p.job;
-    job.x = p.x.y;
-    job.x_stride = n * sizeof(float);
-    job.y = wanted;
-    ref.matmul[t->type](&job, 0, ROWS, p.scratch);
+    ref_product(&p, n, wanted);
     float *decoded = need(malloc(n * sizeof *decoded));
     for (size_t k = 0; k < TOKENS; k++) {
         for (size_t r = 0; r < ROWS; r++) {
@@ -264,11 +265,7 @@ static void check_exact(const GgufTypeTraits *t, unsigned weight_bits, int expon
     pack_inputs(&p, N, TOKENS, N);
     set.matmul[t->type](&p.job, 0, ROWS, p.scratch);
     float wanted[ROWS * TOKENS];
-    KernelsMatmulJob job = p.job;
-    job.x = p.x.y;
-    job.x_stride = N * sizeof(float);
-    job.y = wanted;
-    ref.matmul[t->type](&job, 0, ROWS, p.scratch);
+    ref_product(&p, N, wanted);
     bool good = true;
     for (size_t i = 0; i < (size_t)ROWS * TOKENS; i++) good &= p.y.y[i] == wanted[i];
     check(good, "whole numbers", t->name, weight_bits, dense);

@@ -36,14 +36,7 @@ static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret
 }
 
 void kernels_pack_int8_vnni(const float *x, size_t n, void *y) {
-    KernelsInputSlab *slab = y;
-    for (size_t i = 0; i < n; i += KERNELS_SLAB, slab++) {
-        size_t n_blocks = MIN(n - i, (size_t)KERNELS_SLAB) / GGUF_BLOCK;
-        if (n_blocks < SLAB_BLOCKS) memset(slab, 0, sizeof *slab);
-        for (size_t b = 0; b < n_blocks; b++) {
-            pack_block(x + i + GGUF_BLOCK * b, SLAB_LANE(b), slab);
-        }
-    }
+    slab_pack(x, n, y, pack_block);
 }
 
 /* ---- the peak ---------------------------------------------------------------------------------
