@@ -220,7 +220,7 @@ ALWAYS_INLINE void tile_half(const Tile *tile, size_t s, size_t side, size_t h, 
 
 ALWAYS_INLINE void tile_run(const Tile *tile, size_t n_tokens, SlabKind kind, int zero, int top) {
     for (size_t s = 0; s < tile->n_slabs; s++) {
-        UNROLL for (size_t side = 0; side < 2; side++) {
+        for (size_t side = 0; side < 2; side++) {
             UNROLL for (size_t h = 0; h < n_scales(kind); h++) {
                 tile_half(tile, s, side, h, n_tokens, kind, zero, top);
             }
@@ -229,6 +229,36 @@ ALWAYS_INLINE void tile_run(const Tile *tile, size_t n_tokens, SlabKind kind, in
 }
 
 typedef void TileRun(const Tile *tile);
+#define DEFINE_TILE(name, kind, zero, top, n)                                                      \
+    static void tile_##name##_##n(const Tile *tile) {                                              \
+        tile_run(tile, n, kind, zero, top);                                                        \
+    }
+/* tiles_##name: for 1 .. TILE_TOKENS tokens */
+#define DEFINE_TILES(name, kind, zero, top)                                                        \
+    DEFINE_TILE(name, kind, zero, top, 1)                                                          \
+    DEFINE_TILE(name, kind, zero, top, 2)                                                          \
+    DEFINE_TILE(name, kind, zero, top, 3)                                                          \
+    DEFINE_TILE(name, kind, zero, top, 4)                                                          \
+    static TileRun *const tiles_##name[TILE_TOKENS] = { tile_##name##_1, tile_##name##_2,          \
+                                                        tile_##name##_3, tile_##name##_4 };
+DEFINE_TILES(4, SLAB_PLAIN, 8, 15)
+DEFINE_TILES(5, SLAB_PLAIN, 16, 31)
+DEFINE_TILES(signed, SLAB_PLAIN, 0, 255)
+DEFINE_TILES(min_4, SLAB_MIN, 0, 15)
+DEFINE_TILES(min_5, SLAB_MIN, 0, 31)
+DEFINE_TILES(halves_3, SLAB_HALVES, 4, 7)
+DEFINE_TILES(halves_6, SLAB_HALVES, 32, 63)
+DEFINE_TILES(halves_min, SLAB_HALVES_MIN, 0, 3)
+
+/* Those of a type: types of the same kind and number of bits share them. */
+ALWAYS_INLINE TileRun *const *tiles_of(SlabKind kind, int top) {
+    switch (kind) {
+    case SLAB_PLAIN: return top <= 15 ? tiles_4 : top <= 31 ? tiles_5 : tiles_signed;
+    case SLAB_MIN: return top <= 15 ? tiles_min_4 : tiles_min_5;
+    case SLAB_HALVES: return top <= 7 ? tiles_halves_3 : tiles_halves_6;
+    default: return tiles_halves_min;
+    }
+}
 
 /* Lanes i and i + 4, then i + 2, i + 1. */
 ALWAYS_INLINE float fold(const float sums[SIDE]) {
@@ -294,19 +324,9 @@ static inline size_t panel_rows(size_t n_tokens, size_t row_size) {
     return MIN(MAX(fits, (size_t)TILE_ROWS), (size_t)KERNELS_PANEL_ROWS);
 }
 
-#define DEFINE_TILE(name, kind, zero, top, n)                                                      \
-    static void tile_##name##_##n(const Tile *tile) {                                              \
-        tile_run(tile, n, kind, zero, top);                                                        \
-    }
 #define DEFINE_MATMUL(type, name, kind, zero, top)                                                 \
-    DEFINE_TILE(name, kind, zero, top, 1)                                                          \
-    DEFINE_TILE(name, kind, zero, top, 2)                                                          \
-    DEFINE_TILE(name, kind, zero, top, 3)                                                          \
-    DEFINE_TILE(name, kind, zero, top, 4)                                                          \
     static void matmul_##name##_maddubs(const KernelsMatmulJob *job, size_t row_begin,             \
                                         size_t row_end, float *scratch) {                          \
-        static TileRun *const tiles[] = { tile_##name##_1, tile_##name##_2, tile_##name##_3,       \
-                                          tile_##name##_4 };                                       \
         assert(job->n % ELEMENTS_##type == 0);                                                     \
         RowShape shape = row_shape(job, STRIDE_##type);                                            \
         size_t size = panel_rows(job->n_tokens, shape.n_slabs * slab_bytes(kind));                 \
@@ -315,6 +335,7 @@ static inline size_t panel_rows(size_t n_tokens, size_t row_size) {
             size_t n_rows = MIN(row_end - row, size);                                              \
             unpack_panel(job, row, n_rows, &shape, STRIDE_##type, side_##name, factors_##name,     \
                          kind, zero, top, panel);                                                  \
-            multiply_panel(job, row, n_rows, shape.n_slabs, panel, slab_bytes(kind), tiles);       \
+            multiply_panel(job, row, n_rows, shape.n_slabs, panel, slab_bytes(kind),               \
+                           tiles_of(kind, top));                                                   \
         }                                                                                          \
     }
