@@ -7,12 +7,6 @@
 /* ret: as in WeightSlab, scales, then addends; only those that the type has are written. */
 typedef void SlabFactors(const uint8_t *slab, float ret[4][SLAB_BLOCKS]);
 
-ALWAYS_INLINE float half_at(const uint8_t *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _cvtsh_ss(h);
-}
-
 /* ---- blocks of 32 -----------------------------------------------------------------------------
  */
 

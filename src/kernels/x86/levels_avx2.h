@@ -3,19 +3,7 @@
  * halves of 16:  weight = scale (q - zero) + min,  zero a constant of the type (types_int8.h). The
  * numbers are exactly those of gguf_decode_row before its products. */
 #include "kernels/kernels_internal.h"
-
-#include <immintrin.h>
-#include <string.h>
-
-#ifndef ALWAYS_INLINE
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#endif
-
-ALWAYS_INLINE float half(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _cvtsh_ss(h);
-}
+#include "kernels/x86/scales_avx2.h"
 
 /* Levels: 32 bytes in order. */
 typedef struct Unpacked {
@@ -54,12 +42,12 @@ ALWAYS_INLINE __m256i nibbles(const uint8_t *qs) {
 
 ALWAYS_INLINE Unpacked unpack_q4_0(const uint8_t *row, size_t g) {
     const GgufBlockQ4_0 *b = (const GgufBlockQ4_0 *)row + g;
-    return one_scale(nibbles(b->qs), half(&b->d));
+    return one_scale(nibbles(b->qs), half_at(&b->d));
 }
 
 ALWAYS_INLINE Unpacked unpack_q4_1(const uint8_t *row, size_t g) {
     const GgufBlockQ4_1 *b = (const GgufBlockQ4_1 *)row + g;
-    return with_min(nibbles(b->qs), half(&b->d), half(&b->m));
+    return with_min(nibbles(b->qs), half_at(&b->d), half_at(&b->m));
 }
 
 /* The nibbles with 16 added where the fifth bit is set. */
@@ -76,18 +64,18 @@ ALWAYS_INLINE __m256i fives(const uint8_t *qs, const uint8_t *qh) {
 
 ALWAYS_INLINE Unpacked unpack_q5_0(const uint8_t *row, size_t g) {
     const GgufBlockQ5_0 *b = (const GgufBlockQ5_0 *)row + g;
-    return one_scale(fives(b->qs, b->qh), half(&b->d));
+    return one_scale(fives(b->qs, b->qh), half_at(&b->d));
 }
 
 ALWAYS_INLINE Unpacked unpack_q5_1(const uint8_t *row, size_t g) {
     const GgufBlockQ5_1 *b = (const GgufBlockQ5_1 *)row + g;
-    return with_min(fives(b->qs, b->qh), half(&b->d), half(&b->m));
+    return with_min(fives(b->qs, b->qh), half_at(&b->d), half_at(&b->m));
 }
 
 /* Signed bytes plus 128. */
 ALWAYS_INLINE Unpacked unpack_q8_0(const uint8_t *row, size_t g) {
     const GgufBlockQ8_0 *b = (const GgufBlockQ8_0 *)row + g;
-    return one_scale(_mm256_xor_si256(load_32(b->qs), _mm256_set1_epi8(-128)), half(&b->d));
+    return one_scale(_mm256_xor_si256(load_32(b->qs), _mm256_set1_epi8(-128)), half_at(&b->d));
 }
 
 /* Levels of IQ4 plus 127, which makes them 0 to 240. */
@@ -98,7 +86,7 @@ ALWAYS_INLINE __m256i look_up_iq4(__m256i nibbles) {
 }
 ALWAYS_INLINE Unpacked unpack_iq4_nl(const uint8_t *row, size_t g) {
     const GgufBlockIQ4_NL *b = (const GgufBlockIQ4_NL *)row + g;
-    return one_scale(look_up_iq4(nibbles(b->qs)), half(&b->d));
+    return one_scale(look_up_iq4(nibbles(b->qs)), half_at(&b->d));
 }
 
 /* Superblocks: group g is group g % 8 of superblock g / 8. */
@@ -106,7 +94,7 @@ ALWAYS_INLINE Unpacked unpack_iq4_nl(const uint8_t *row, size_t g) {
 ALWAYS_INLINE Unpacked unpack_q2_k(const uint8_t *row, size_t g) {
     const GgufBlockQ2_K *b = (const GgufBlockQ2_K *)row + g / 8;
     size_t k = g % 8;
-    float d = half(&b->d), dmin = half(&b->dmin);
+    float d = half_at(&b->d), dmin = half_at(&b->dmin);
     Unpacked u = { .q = field(load_32(b->qs + k / 4 * 32), k % 4 * 2, 3) };
     for (size_t j = 0; j < 2; j++) {
         u.scale[j] = d * (float)(b->scales[2 * k + j] & 15);
@@ -118,7 +106,7 @@ ALWAYS_INLINE Unpacked unpack_q2_k(const uint8_t *row, size_t g) {
 ALWAYS_INLINE Unpacked unpack_q3_k(const uint8_t *row, size_t g) {
     const GgufBlockQ3_K *b = (const GgufBlockQ3_K *)row + g / 8;
     size_t k = g % 8;
-    float d = half(&b->d);
+    float d = half_at(&b->d);
     __m256i two = field(load_32(b->qs + k / 4 * 32), k % 4 * 2, 3);
     Unpacked u = { .q = with_high(two, field(load_32(b->hmask), k, 1), 2) };
     for (size_t j = 0; j < 2; j++) {
@@ -134,8 +122,8 @@ ALWAYS_INLINE Unpacked unpack_q4_k(const uint8_t *row, size_t g) {
     size_t k = g % 8;
     uint8_t sc, m;
     gguf_q4_k_scale(b->scales, k, &sc, &m);
-    return with_min(field(load_32(b->qs + k / 2 * 32), k % 2 * 4, 15), half(&b->d) * (float)sc,
-                    -(half(&b->dmin) * (float)m));
+    return with_min(field(load_32(b->qs + k / 2 * 32), k % 2 * 4, 15), half_at(&b->d) * (float)sc,
+                    -(half_at(&b->dmin) * (float)m));
 }
 
 ALWAYS_INLINE Unpacked unpack_q5_k(const uint8_t *row, size_t g) {
@@ -144,14 +132,14 @@ ALWAYS_INLINE Unpacked unpack_q5_k(const uint8_t *row, size_t g) {
     uint8_t sc, m;
     gguf_q4_k_scale(b->scales, k, &sc, &m);
     __m256i low = field(load_32(b->qs + k / 2 * 32), k % 2 * 4, 15);
-    return with_min(with_high(low, field(load_32(b->qh), k, 1), 4), half(&b->d) * (float)sc,
-                    -(half(&b->dmin) * (float)m));
+    return with_min(with_high(low, field(load_32(b->qh), k, 1), 4), half_at(&b->d) * (float)sc,
+                    -(half_at(&b->dmin) * (float)m));
 }
 
 ALWAYS_INLINE Unpacked unpack_q6_k(const uint8_t *row, size_t g) {
     const GgufBlockQ6_K *b = (const GgufBlockQ6_K *)row + g / 8;
     size_t k = g % 8, h = k / 4, i = k % 4;
-    float d = half(&b->d);
+    float d = half_at(&b->d);
     __m256i low = field(load_32(b->ql + 64 * h + 32 * (i % 2)), i / 2 * 4, 15);
     Unpacked u = { .q = with_high(low, field(load_32(b->qh + 32 * h), 2 * i, 3), 4) };
     for (size_t j = 0; j < 2; j++) u.scale[j] = d * (float)b->scales[2 * k + j];
@@ -160,6 +148,6 @@ ALWAYS_INLINE Unpacked unpack_q6_k(const uint8_t *row, size_t g) {
 
 ALWAYS_INLINE Unpacked unpack_iq4_xs(const uint8_t *row, size_t g) {
     const GgufBlockIQ4_XS *b = (const GgufBlockIQ4_XS *)row + g / 8;
-    float scale = half(&b->d) * (float)gguf_iq4_xs_scale(b, g % 8);
+    float scale = half_at(&b->d) * (float)gguf_iq4_xs_scale(b, g % 8);
     return one_scale(look_up_iq4(nibbles(b->qs + g % 8 * 16)), scale);
 }

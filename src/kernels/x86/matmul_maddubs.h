@@ -54,8 +54,6 @@ ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t stride) {
     }
 }
 
-enum { MAX_STRIDE = STRIDE_Q8_0 };
-
 /* Rows [row, row + n_rows) to panel, [n_rows, n_slabs] slabs. The part at a row's end is followed
  * by zeros: blocks of zeros have scales of zero. */
 ALWAYS_INLINE void unpack_panel(const KernelsMatmulJob *job, size_t row, size_t n_rows,
@@ -69,7 +67,7 @@ ALWAYS_INLINE void unpack_panel(const KernelsMatmulJob *job, size_t row, size_t 
             unpack_slab(w, levels, factors, zero, top, (WeightSlab *)(void *)panel);
         }
         if (shape->rest == 0) continue;
-        uint8_t padded[MAX_STRIDE] = { 0 };
+        uint8_t padded[MAX_SLAB_BYTES] = { 0 };
         memcpy(padded, w, shape->rest);
         unpack_slab(padded, levels, factors, zero, top, (WeightSlab *)(void *)panel);
         panel += slab_bytes(kind);

@@ -1,6 +1,6 @@
 #pragma once
-/* Scales of superblocks, a vector at a time, in the order of a slab's lanes where two superblocks
- * are taken together (kernels/slab.h). For AVX2 and better. */
+/* Scales as they lie in blocks, and those of superblocks a vector at a time, in the order of a
+ * slab's lanes where two superblocks are taken together (kernels/slab.h). For AVX2 and better. */
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,6 +8,13 @@
 #ifndef ALWAYS_INLINE
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
+
+/* An f16. */
+ALWAYS_INLINE float half_at(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
 
 ALWAYS_INLINE __m128i load_16(const uint8_t *p) {
     return _mm_loadu_si128((const void *)p);

@@ -217,11 +217,6 @@ ALWAYS_INLINE __m512 two_floats(float a, float b) {
 ALWAYS_INLINE __m512i two_numbers(uint32_t a, uint32_t b) {
     return _mm512_mask_mov_epi32(_mm512_set1_epi32((int)a), SECOND, _mm512_set1_epi32((int)b));
 }
-ALWAYS_INLINE float half_at(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _cvtsh_ss(h);
-}
 /* The group of 32 of each lane, in its superblock. */
 ALWAYS_INLINE __m512i lane_groups(void) {
     return _mm512_and_si512(lane_blocks(), _mm512_set1_epi32(7));
