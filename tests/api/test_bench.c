@@ -83,8 +83,8 @@ Test(api_bench, guessing_ahead_is_measured_where_it_is_asked_for) {
     Figures f = { 0 };
     FonteBenchEngine bench = small(&f);
     bench.speculation = true;
-    bench.n_prompt = 40;
-    bench.n_decode = 20;
+    bench.n_prompt = 12;
+    bench.n_decode = 6;
     cr_assert_eq(fonte_bench_engine(&bench, &error), FONTE_OK, "%s", error.text);
     static const char *const repeated[] = { "copied", "copied_plain", "copied_gain", "other",
                                             "other_plain" };

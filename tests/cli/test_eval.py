@@ -16,6 +16,8 @@ sys.path.append(os.path.join(os.environ["FONTE_TESTS"], "system"))
 from model import ModelDaemon, make_model  # noqa: E402
 from wire import FONTE, environment, strip_styles, write
 
+N_CLIENTS, N_PROMPT = (8, 300) if os.environ.get("FONTE_SANITIZED") else (32, 400)
+
 PASSAGES = [
     {"id": "p1", "lang": "en", "title": "Whales", "text":
         "The blue whale is the largest animal that has ever lived. It eats krill, up to 3.6 tonnes a day."},
@@ -229,11 +231,12 @@ class Eval(unittest.TestCase):
     def test_bench_serve(self):
         model = make_model(self.folder.name, context=2048)
         own = {**self.SERVED, **self.ASKED, "daemon_peak_memory": "MB"}
-        args = ["serve", model, "--passages", "200", "--prompt", "400", "--decode", "8", "--questions", "3"]
-        f = self.check_bench(args + ["--clients", "32", "--requests", "2"], own)
+        args = ["serve", model, "--passages", "200", "--prompt", str(N_PROMPT), "--decode", "8",
+                "--questions", "3"]
+        f = self.check_bench(args + ["--clients", str(N_CLIENTS), "--requests", "2"], own)
         self.assertEqual(f["lost_events"]["max"], 0)
-        self.assertGreaterEqual(f["events"]["median"], 32 * 2 * 8)
-        self.assertAlmostEqual(f["prompt"]["median"], 400, delta=60)
+        self.assertGreaterEqual(f["events"]["median"], N_CLIENTS * 2 * 8)
+        self.assertAlmostEqual(f["prompt"]["median"], N_PROMPT, delta=60)
         self.assertGreater(f["cached"]["median"], 0.4)
         del own["overhead_p50"], own["overhead_p99"], own["engine_p50"], own["engine_p99"]
         f = self.check_bench(args[:-1] + ["0", "--requests", "1", "--set", "generator.cached_prompts=0",
