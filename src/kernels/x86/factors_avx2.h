@@ -10,23 +10,18 @@ typedef void SlabFactors(const uint8_t *slab, float ret[4][SLAB_BLOCKS]);
 /* ---- blocks of 32 -----------------------------------------------------------------------------
  */
 
-/* The f16 at p of lanes [lane, lane + 4), put together by integers: vectors have enough to do. */
-ALWAYS_INLINE int64_t four_halves(const uint8_t *p, size_t stride, size_t lane) {
-    uint64_t four = 0;
-    for (size_t i = 0; i < 4; i++) {
-        uint16_t h;
-        memcpy(&h, p + LANE_BLOCK(lane + i) * stride, sizeof h);
-        four |= (uint64_t)h << 16 * i;
-    }
-    return (int64_t)four;
-}
-
-/* The f16 at p of each lane's block. */
+/* The f16 at p of each lane's block. They are loaded where they are to stand in a vector, with what
+ * happens to lie around them: blocks are longer than a vector. */
 ALWAYS_INLINE void block_halves(const uint8_t *p, size_t stride, float ret[SLAB_BLOCKS]) {
+#define WITH_HALF(v, i, lane)                                                                      \
+    _mm_blend_epi16(v, load_16(p + LANE_BLOCK((i) + (lane)) * stride - 2 * (lane)), 1 << (lane))
     for (size_t i = 0; i < SLAB_BLOCKS; i += 8) {
-        __m128i h = _mm_set_epi64x(four_halves(p, stride, i + 4), four_halves(p, stride, i));
-        _mm256_store_ps(ret + i, _mm256_cvtph_ps(h));
+        __m128i v = load_16(p + LANE_BLOCK(i) * stride);
+        v = WITH_HALF(WITH_HALF(WITH_HALF(v, i, 1), i, 2), i, 3);
+        v = WITH_HALF(WITH_HALF(WITH_HALF(WITH_HALF(v, i, 4), i, 5), i, 6), i, 7);
+        _mm256_store_ps(ret + i, _mm256_cvtph_ps(v));
     }
+#undef WITH_HALF
 }
 
 #define DEFINE_BLOCK_FACTORS(name, type)                                                           \
@@ -105,12 +100,29 @@ ALWAYS_INLINE void factors_q2_k(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
                 ret + 2);
 }
 
+/* A number of each superblock in the lanes of its blocks. */
+ALWAYS_INLINE __m256i two_words(uint32_t a, uint32_t b) {
+    int64_t both = (int64_t)((uint64_t)b << 32 | a);
+    __m256i words = _mm256_set1_epi64x(both);
+    return _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 0, 1, 1, 0, 0, 1, 1));
+}
+
+/* Groups 0-7 of a superblock: four bits, and two above them. */
 ALWAYS_INLINE void factors_iq4_xs(const uint8_t *p, float ret[4][SLAB_BLOCKS]) {
-    const GgufBlockIQ4_XS *blocks = (const GgufBlockIQ4_XS *)p;
-    int8_t scales[SLAB_BLOCKS];
-    for (size_t lane = 0; lane < SLAB_BLOCKS; lane++) {
-        size_t b = LANE_BLOCK(lane);
-        scales[lane] = (int8_t)gguf_iq4_xs_scale(blocks + b / 8, b % 8);
+    const GgufBlockIQ4_XS *b = (const GgufBlockIQ4_XS *)p;
+    uint32_t four[2];
+    for (size_t i = 0; i < 2; i++) memcpy(&four[i], b[i].scales_l, sizeof four[i]);
+    __m256i low = two_words(four[0], four[1]), high = two_words(b[0].scales_h, b[1].scales_h);
+    float d0 = half_at(&b[0].d), d1 = half_at(&b[1].d);
+    __m256 d = _mm256_setr_ps(d0, d0, d1, d1, d0, d0, d1, d1);
+    for (int side = 0; side < 2; side++) {
+        __m256i group = _mm256_add_epi32(_mm256_setr_epi32(0, 4, 0, 4, 1, 5, 1, 5),
+                                         _mm256_set1_epi32(2 * side));
+        __m256i l = _mm256_srlv_epi32(low, _mm256_slli_epi32(group, 2));
+        __m256i h = _mm256_srlv_epi32(high, _mm256_slli_epi32(group, 1));
+        l = _mm256_and_si256(l, _mm256_set1_epi32(15));
+        h = _mm256_slli_epi32(_mm256_and_si256(h, _mm256_set1_epi32(3)), 4);
+        __m256i scale = _mm256_sub_epi32(_mm256_or_si256(l, h), _mm256_set1_epi32(32));
+        _mm256_store_ps(ret[0] + 8 * side, _mm256_mul_ps(_mm256_cvtepi32_ps(scale), d));
     }
-    scaled_bytes(load_16((const uint8_t *)scales), half_at(p), half_at(p + sizeof *blocks), ret[0]);
 }
