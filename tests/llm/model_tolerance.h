@@ -6,16 +6,22 @@
 #include "kernels/kernels.h"
 #include "tolerance.h"
 
-/* NMSE: the ceiling of the roughest arithmetic that the set has for the model's matrices. */
-static inline double model_tolerance(const LlmModel *model, const KernelTable *kernels) {
+/* Whether one of the model's matrices is multiplied in one of these, a mask of 1 <<
+ * KernelsArithmetic. */
+static inline bool model_uses(const LlmModel *model, const KernelTable *kernels, unsigned which) {
     const LlmLayer *l = &model->layers[0];
     const GgufType types[] = { model->output.type, l->wq.type,     l->wk.type,   l->wv.type,
                                l->wo.type,         l->w_gate.type, l->w_up.type, l->w_down.type };
-    double tolerance = TOLERANCE_MODEL;
     for (size_t i = 0; i < N_ELEMENTS(types); i++) {
-        KernelsArithmetic a = kernels->arithmetic[types[i]];
-        if (a == KERNELS_INT8 || a == KERNELS_INT8_TILES) return TOLERANCE_MODEL_INT8;
-        if (a == KERNELS_BF16) tolerance = TOLERANCE_MODEL_BF16;
+        if (which >> kernels->arithmetic[types[i]] & 1) return true;
     }
-    return tolerance;
+    return false;
+}
+
+/* NMSE: the ceiling of the roughest arithmetic that the set has for the model's matrices. */
+static inline double model_tolerance(const LlmModel *model, const KernelTable *kernels) {
+    if (model_uses(model, kernels, 1U << KERNELS_INT8 | 1U << KERNELS_INT8_TILES)) {
+        return TOLERANCE_MODEL_INT8;
+    }
+    return model_uses(model, kernels, 1U << KERNELS_BF16) ? TOLERANCE_MODEL_BF16 : TOLERANCE_MODEL;
 }
