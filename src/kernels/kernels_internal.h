@@ -21,10 +21,12 @@ void kernels_fill_dotprod(KernelTable *table);
 unsigned kernels_cpu_sets(void);
 
 /* The types of weights, for tables: X(enum suffix, name of functions, bytes of an element or 0). */
-#define KERNELS_WEIGHT_TYPES(X)                                                                    \
+#define KERNELS_WEIGHT_TYPES(X) KERNELS_NUMBER_TYPES(X) KERNELS_BLOCK_TYPES(X)
+#define KERNELS_NUMBER_TYPES(X)                                                                    \
     X(F32, f32, 4)                                                                                 \
     X(F16, f16, 2)                                                                                 \
-    X(BF16, bf16, 2)                                                                               \
+    X(BF16, bf16, 2)
+#define KERNELS_BLOCK_TYPES(X)                                                                     \
     X(Q4_0, q4_0, 0)                                                                               \
     X(Q4_1, q4_1, 0)                                                                               \
     X(Q5_0, q5_0, 0)                                                                               \

@@ -51,7 +51,7 @@ static void check_decode_length(const GgufTypeTraits *t, size_t n, size_t shift,
 
 /* Lengths for a type: around the vectors' width where elements stand alone, else some blocks. */
 static size_t lengths_of(const GgufTypeTraits *t, size_t ret[16]) {
-    static const size_t single[] = { 0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65, 100, 300 };
+    static const size_t single[] = { 0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65, 100, 300, 1055 };
     static const size_t blocks[] = { 0, 1, 2, 3, 5, 9, 16, 33 };
     size_t n = t->n_elements == 1 ? N_ELEMENTS(single) : N_ELEMENTS(blocks);
     for (size_t i = 0; i < n; i++) {

@@ -5,31 +5,6 @@
 
 #include "kernels/arm/unpack_neon.h"
 
-ALWAYS_INLINE Group decode_f32(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 8; j++) {
-        group.v[j] = vreinterpretq_f32_u8(vld1q_u8(row + g * 128 + 16 * j));
-    }
-    return group;
-}
-
-ALWAYS_INLINE Group decode_f16(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 8; j++) {
-        group.v[j] = vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(row + g * 64 + 8 * j)));
-    }
-    return group;
-}
-
-ALWAYS_INLINE Group decode_bf16(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 8; j++) {
-        uint16x4_t b = vreinterpret_u16_u8(vld1_u8(row + g * 64 + 8 * j));
-        group.v[j] = vreinterpretq_f32_u32(vshll_n_u16(b, 16));
-    }
-    return group;
-}
-
 /* One rounding for the product, one for the sum, as the reference does. */
 ALWAYS_INLINE Group group_of(Unpacked u, bool has_min) {
     Group group;

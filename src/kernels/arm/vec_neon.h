@@ -19,12 +19,21 @@ static inline Vec vec_set1(float x) {
 static inline Vec vec_load(const float *p) {
     return vld1q_f32(p);
 }
+/* v in a register: GCC would rather load it again for each use. */
+static inline Vec vec_hold(Vec v) {
+    __asm__("" : "+w"(v));
+    return v;
+}
 static inline void vec_store(float *p, Vec v) {
     vst1q_f32(p, v);
 }
 /* 4 numbers of f16 */
 static inline Vec vec_load_half(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
+/* 4 numbers of bf16 */
+static inline Vec vec_load_bf16(const void *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
 }
 /* The first n < 4 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {

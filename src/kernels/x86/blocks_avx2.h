@@ -31,27 +31,3 @@ ALWAYS_INLINE Group group_of(Unpacked u, int zero, bool has_min) {
         return group_of(unpack_##name(row, g), zero, n_addends(kind) > 0);                         \
     }
 INT8_TYPES(DEFINE_DECODE)
-
-ALWAYS_INLINE Group decode_f32(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 4; j++) {
-        group.v[j] = _mm256_loadu_ps((const float *)(const void *)(row + g * 128 + 32 * j));
-    }
-    return group;
-}
-
-ALWAYS_INLINE Group decode_f16(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 4; j++) group.v[j] = vec_load_half(row + g * 64 + 16 * j);
-    return group;
-}
-
-ALWAYS_INLINE Group decode_bf16(const uint8_t *row, size_t g) {
-    Group group;
-    for (size_t j = 0; j < 4; j++) {
-        __m256i wide =
-            _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(row + g * 64 + 16 * j)));
-        group.v[j] = _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
-    }
-    return group;
-}

@@ -35,25 +35,6 @@ ALWAYS_INLINE Group nibbles_by_table(const uint8_t *qs, __m512 table) {
     return (Group){ { table_16(q, table), table_16(_mm512_srli_epi32(q, 4), table) } };
 }
 
-ALWAYS_INLINE Group decode_f32(const uint8_t *row, size_t g) {
-    const uint8_t *p = row + g * 128;
-    return (Group){ { _mm512_loadu_ps(p), _mm512_loadu_ps(p + 64) } };
-}
-
-ALWAYS_INLINE Group decode_f16(const uint8_t *row, size_t g) {
-    const uint8_t *p = row + g * 64;
-    return (Group){ { _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p)),
-                      _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p + 32))) } };
-}
-
-ALWAYS_INLINE __m512 bf16_16(const uint8_t *p) {
-    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
-}
-ALWAYS_INLINE Group decode_bf16(const uint8_t *row, size_t g) {
-    return (Group){ { bf16_16(row + g * 64), bf16_16(row + g * 64 + 32) } };
-}
-
 ALWAYS_INLINE Group decode_q4_0(const uint8_t *row, size_t g) {
     const GgufBlockQ4_0 *b = (const GgufBlockQ4_0 *)row + g;
     __m512 q = _mm512_sub_ps(levels_16(), _mm512_set1_ps(8));

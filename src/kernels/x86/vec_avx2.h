@@ -5,9 +5,9 @@
 #include <string.h>
 
 typedef __m256 Vec;
-/* Tokens of a tile: 4 rows x 2 tokens are 8 accumulators of the 16 registers; and rows of a tile of
- * attention, with four keys each. */
-enum { VEC_LANES = 8, VEC_TILE_TOKENS = 2, VEC_TILE_ROWS = 2 };
+/* Tokens of a tile: 4 rows x 3 tokens are 12 accumulators, with a vector of inputs for each token
+ * and one of weights all 16 registers; and rows of a tile of attention, with four keys each. */
+enum { VEC_LANES = 8, VEC_TILE_TOKENS = 3, VEC_TILE_ROWS = 2 };
 #define VEC_NAME(name) name##_avx2
 
 static inline Vec vec_zero(void) {
@@ -19,12 +19,22 @@ static inline Vec vec_set1(float x) {
 static inline Vec vec_load(const float *p) {
     return _mm256_loadu_ps(p);
 }
+/* v in a register: GCC would rather load it again for each use. */
+static inline Vec vec_hold(Vec v) {
+    __asm__("" : "+x"(v));
+    return v;
+}
 static inline void vec_store(float *p, Vec v) {
     _mm256_storeu_ps(p, v);
 }
 /* 8 numbers of f16 */
 static inline Vec vec_load_half(const void *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+/* 8 numbers of bf16 */
+static inline Vec vec_load_bf16(const void *p) {
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 /* The first n < 8 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {

@@ -18,12 +18,22 @@ static inline Vec vec_set1(float x) {
 static inline Vec vec_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
+/* v in a register: GCC would rather load it again for each use. */
+static inline Vec vec_hold(Vec v) {
+    __asm__("" : "+v"(v));
+    return v;
+}
 static inline void vec_store(float *p, Vec v) {
     _mm512_storeu_ps(p, v);
 }
 /* 16 numbers of f16 */
 static inline Vec vec_load_half(const void *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+/* 16 numbers of bf16 */
+static inline Vec vec_load_bf16(const void *p) {
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 /* The first n < 16 lanes; the others are 0, their memory is not touched. */
 static inline Vec vec_load_part(const float *p, size_t n) {
