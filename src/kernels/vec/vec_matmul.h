@@ -258,8 +258,8 @@ ALWAYS_INLINE void panel_decode(const Panel *p, size_t i, size_t n, VectorAt *at
     }
 }
 
-/* Inputs [i, i + n) of the panel's rows times its tokens, added to sums. Not inlined: one copy
- * serves all types. */
+/* Inputs [i, i + n) of the panel's rows times its tokens, added to sums. Rows past the end are what
+ * scratch holds, and not stored. Not inlined: one copy serves all types. */
 static __attribute__((noinline)) void panel_multiply(const Panel *p, size_t i, size_t n) {
     Rows rows = { .x = (const char *)p->job->x + i * sizeof(float),
                   .x_stride = p->job->x_stride,
