@@ -27,10 +27,6 @@ static inline void arrange_slab(const KernelsInputSlab *x, DirectInputs *ret) {
     }
 }
 
-ALWAYS_INLINE const KernelsInputSlab *token_slabs(const KernelsMatmulJob *job, size_t token) {
-    return (const void *)((const char *)job->x + token * job->x_stride);
-}
-
 static inline void arrange_inputs(const Direct *d) {
     DirectInputs *to = d->inputs;
     for (size_t t = 0; t < d->job->n_tokens; t++) {

@@ -19,6 +19,7 @@ enum {
     WIDEST_UNSIGNED = 63, /* level; beyond it they are kept signed */
     AHEAD_BYTES = 4096,   /* of weights, fetched while others are unpacked */
 };
+
 /* Where slab s of a row lies, or a copy of the part at the end, followed by zeros: blocks of zeros
  * have scales of zero. Asks for what comes later. */
 ALWAYS_INLINE const uint8_t *slab_at(const uint8_t *row, size_t s, const RowShape *shape,
@@ -30,6 +31,11 @@ ALWAYS_INLINE const uint8_t *slab_at(const uint8_t *row, size_t s, const RowShap
     if (s < shape->whole) return p;
     memset(copy, 0, MAX_SLAB_BYTES);
     return memcpy(copy, p, shape->rest);
+}
+
+/* A token's inputs. */
+ALWAYS_INLINE const KernelsInputSlab *token_slabs(const KernelsMatmulJob *job, size_t token) {
+    return (const void *)((const char *)job->x + token * job->x_stride);
 }
 
 /* The levels of a side, ret[h][i]: half h of pair i; signed where they are wide. */

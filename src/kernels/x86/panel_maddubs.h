@@ -207,10 +207,7 @@ static void multiply_group(const KernelsMatmulJob *job, size_t row, size_t n_row
     Tile tile;
     for (size_t begin = 0; begin < n_slabs; begin += CHUNK_SLABS) {
         tile.n_slabs = MIN(n_slabs - begin, (size_t)CHUNK_SLABS);
-        for (size_t t = 0; t < n_tokens; t++) {
-            const char *x = (const char *)job->x + (token + t) * job->x_stride;
-            tile.x[t] = (const KernelsInputSlab *)(const void *)x + begin;
-        }
+        for (size_t t = 0; t < n_tokens; t++) tile.x[t] = token_slabs(job, token + t) + begin;
         for (size_t r = 0; r < n_rows; r += TILE_ROWS) {
             tile.sums = sums + r / TILE_ROWS * PAIR_FLOATS;
             for (size_t i = 0; i < TILE_ROWS; i++) { /* past the end: the last one again */
