@@ -92,10 +92,6 @@ static Status fill_options(Run *run, Err *err) {
         if (strcasecmp(o->kv, kv_names[i]) == 0) break;
     }
     if (o->kernels) TRY(kernels_mask_parse(o->kernels, &run->options.cpu_mask, err));
-    if (run->options.cpu_mask & KERNELS_AMX_EMULATED) {
-        return err_set_param(err, STATUS_USAGE, "kernels",
-                             "amx-emulated is for tests: its speed means nothing");
-    }
     run->tokens = mem_alloc(run->options.batch, sizeof *run->tokens);
     return run->tokens ? STATUS_OK : err_set(err, STATUS_NO_MEMORY, "out of memory");
 }

@@ -44,7 +44,7 @@ unsigned kernels_cpu_sets(void) {
     /* mask registers, upper halves of 0-15, registers 16-31 */
     if ((sets & KERNELS_AVX2) && avx512 && (kept & 0xE0) == 0xE0) sets |= KERNELS_AVX512;
     bool vbmi = has(c, 1), vnni = has(c, 11);
-    if ((sets & KERNELS_AVX512) && vbmi && vnni) sets |= KERNELS_VNNI | KERNELS_AMX_EMULATED;
+    if ((sets & KERNELS_AVX512) && vbmi && vnni) sets |= KERNELS_VNNI;
     if ((sets & KERNELS_VNNI) && may_use_tiles(d, kept)) sets |= KERNELS_AMX;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return sets;
     if ((sets & KERNELS_AVX512) && has(a, 5) && is_amd()) sets |= KERNELS_BF16_SET;

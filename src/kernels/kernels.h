@@ -150,11 +150,10 @@ typedef enum KernelsSet {
     KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
     KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
     KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */
-    KERNELS_AMX_EMULATED = 1 << 8, /* the kernels of AMX on any x86-64 with VNNI: for tests */
-    KERNELS_MADDUBS = 1 << 9,      /* x86-64 with AVX2: int8 products alone */
-    KERNELS_SET_END = 1 << 10,
+    KERNELS_MADDUBS = 1 << 8,  /* x86-64 with AVX2: int8 products alone */
+    KERNELS_SET_END = 1 << 9,
 } KernelsSet;
-enum { KERNELS_ALL = (KERNELS_SET_END - 1) & ~KERNELS_AMX_EMULATED }; /* that one is slow */
+enum { KERNELS_ALL = KERNELS_SET_END - 1 };
 
 /* "ref", "avx2", ...; NULL for what is no single set. */
 const char *kernels_set_name(KernelsSet set);

@@ -13,7 +13,6 @@ void kernels_fill_maddubs(KernelTable *table);
 void kernels_fill_vnni(KernelTable *table);
 void kernels_fill_bf16(KernelTable *table);
 void kernels_fill_amx(KernelTable *table);
-void kernels_fill_amx_emulated(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);
 void kernels_fill_dotprod(KernelTable *table);
 

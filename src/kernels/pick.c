@@ -21,22 +21,16 @@ static const SetRow sets[] = {
     { KERNELS_BF16_SET, "bf16", kernels_fill_bf16 },
     { KERNELS_VNNI, "vnni", kernels_fill_vnni },
     { KERNELS_AMX, "amx", kernels_fill_amx },
-    { KERNELS_AMX_EMULATED, "amx-emulated", kernels_fill_amx_emulated },
 #else
-    { KERNELS_AVX2, "avx2", NULL },
-    { KERNELS_AVX512, "avx512", NULL },
-    { KERNELS_MADDUBS, "maddubs", NULL },
-    { KERNELS_BF16_SET, "bf16", NULL },
-    { KERNELS_VNNI, "vnni", NULL },
-    { KERNELS_AMX, "amx", NULL },
-    { KERNELS_AMX_EMULATED, "amx-emulated", NULL },
+    { KERNELS_AVX2, "avx2", NULL },           { KERNELS_AVX512, "avx512", NULL },
+    { KERNELS_MADDUBS, "maddubs", NULL },     { KERNELS_BF16_SET, "bf16", NULL },
+    { KERNELS_VNNI, "vnni", NULL },           { KERNELS_AMX, "amx", NULL },
 #endif
 #ifdef KERNELS_HAVE_ARM
     { KERNELS_NEON, "neon", kernels_fill_neon },
     { KERNELS_DOTPROD, "dotprod", kernels_fill_dotprod },
 #else
-    { KERNELS_NEON, "neon", NULL },
-    { KERNELS_DOTPROD, "dotprod", NULL },
+    { KERNELS_NEON, "neon", NULL },           { KERNELS_DOTPROD, "dotprod", NULL },
 #endif
 };
 
@@ -78,7 +72,7 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
         if (!known) {
             return err_set_param(err, STATUS_USAGE, "cpu-mask",
                                  "\"%.*s\" is no set of kernels (ref, avx2, avx512, maddubs, "
-                                 "bf16, vnni, amx, amx-emulated, neon, dotprod, all)",
+                                 "bf16, vnni, amx, neon, dotprod, all)",
                                  SLICE_ARGS(word));
         }
         p += word.n;

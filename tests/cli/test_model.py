@@ -13,8 +13,8 @@ import unittest
 FONTE = os.environ["FONTE_EXE"]
 TESTS = os.environ["FONTE_TESTS"]
 SETS = ("ref", "avx2", "avx512", "maddubs", "vnni", "neon", "dotprod", "amx",
-        "amx-emulated", "all")
-ROUNDING = ("amx", "amx-emulated", "all")  # inputs of the BF16 weights that this model has
+        "all")
+ROUNDING = ("amx", "all")  # inputs of the BF16 weights that this model has
 
 
 def run(*args, **more):

@@ -12,7 +12,7 @@ import unittest
 
 FONTE = os.environ["FONTE_EXE"]
 SHARED = os.environ.get("FONTE_SHARED", "")
-SETS = ("ref", "avx2", "avx512", "avx2,maddubs", "avx2,avx512,vnni", "amx", "amx-emulated", "neon",
+SETS = ("ref", "avx2", "avx512", "avx2,maddubs", "avx2,avx512,vnni", "amx", "neon",
         "neon,dotprod", "all")
 SKIPPED = 77
 

@@ -1,9 +1,10 @@
 /* check_kernels for the set "amx" itself on a processor without it: each tile instruction traps,
- * its bytes are decoded, and emulated tiles do what they say. What amx-emulated leaves out is seen
- * so: encodings, operands, and whether the compiler kept every store before what reads it.
+ * its bytes are decoded, and emulated tiles do what they say. What a build with emulated tiles
+ * leaves out is seen so: encodings, operands, and whether the compiler kept every store before what
+ * reads it.
  * Ends with 77 (skipped) where the rest of the set, AVX-512 VNNI and VBMI, is missing too.
  * Source: Intel SDM vol. 2, ch. 2.3 (VEX prefixes, ModRM, SIB) and LDTILECFG to TILEZERO. */
-#define TILES_EMULATED
+#define KERNELS_EMULATED
 #include "kernels/kernels_internal.h"
 #include "kernels/x86/tiles.h"
 

@@ -193,8 +193,6 @@ static void check_sets(const char *path, const char *what, size_t n_prompts, Buf
         if (!(kernels_available() & set)) continue;
         if (rounds(set, what)) {
             if (!usual(what)) continue; /* their products: check_kernels, check_models */
-            /* emulated tiles take minutes: check_models has their golden models */
-            if (set == KERNELS_AMX_EMULATED) continue;
             /* like ref to 1e-12 (check_models), and fast */
             unsigned exact = KERNELS_REF | KERNELS_AVX2 | KERNELS_AVX512;
             if (wanted == 0) wanted = perplexity(path, exact);

@@ -200,9 +200,6 @@ Test(llm_forward, batches_and_threads_change_no_bit_with_bf16) {
 Test(llm_forward, batches_and_threads_change_no_bit_with_amx) {
     check_set(KERNELS_AMX);
 }
-Test(llm_forward, batches_and_threads_change_no_bit_with_emulated_amx) {
-    check_set(KERNELS_AMX_EMULATED);
-}
 Test(llm_forward, batches_and_threads_change_no_bit_with_neon) {
     check_set(KERNELS_NEON);
 }

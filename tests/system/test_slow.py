@@ -54,7 +54,7 @@ def crowd():
         for _ in range(N_STREAMS):
             s = socket.socket(socket.AF_UNIX)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            s.settimeout(20)
+            s.settimeout(60)
             s.connect(d.socket)
             s.sendall(head(ASK) + ASK)
             streams.append(s)

@@ -41,7 +41,7 @@ ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *input
         UNROLL for (size_t k = h * steps; k < (h + 1) * steps; k++) {
             UNROLL for (size_t t = 0; t < n_tokens; t++) {
                 __m512i q = _mm512_load_si512(x[t]->q[k]);
-                UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) DOT(dots[t][r], w[r].q[k], q);
+                UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) DOT_BYTES(dots[t][r], w[r].q[k], q);
             }
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {

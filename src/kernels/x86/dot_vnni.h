@@ -7,14 +7,9 @@
  * the end one fixed tree adds the lanes. Nothing in it depends on how many rows and tokens are
  * computed side by side, so that all ways of doing it (direct_vnni.h, panel_vnni.h) give the same
  * bits. */
+#include "kernels/x86/statements.h"
 #include "kernels/x86/types_int8.h"
 #include "kernels/x86/unpack_vnni.h"
-
-/* sums += the dot products of four unsigned and four signed bytes in each lane. As a statement,
- * because GCC 12 copies the accumulators of the intrinsic and runs out of registers: a third of the
- * speed of the tiles. */
-#define DOT(sums, weights, inputs)                                                                 \
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(inputs))
 
 /* Sum of q over half h of each block, or (halves 1) over all of it. */
 ALWAYS_INLINE __m512i q_sum(const KernelsInputSlab *x, size_t h, size_t halves) {

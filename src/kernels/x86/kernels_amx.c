@@ -1,8 +1,7 @@
 /* The set for AMX: products of quantised weights in int8 tiles, of BF16 and F16 weights in bf16
- * tiles. Everything else is left to the sets before it. Built twice: with the instructions, and
- * (with TILES_EMULATED) with tiles in plain C, which shows on any processor with VNNI that the
- * kernels are right. Nothing in it may run before kernels_cpu_sets has said that the machine has
- * the instructions and the system has permitted them. */
+ * tiles. Everything else is left to the sets before it. Nothing in it may run before
+ * kernels_cpu_sets has said that the machine has the instructions and the system has permitted
+ * them. */
 #include "kernels/x86/matmul_bf16_amx.h"
 
 INT8_TYPES(DEFINE_TILES)
@@ -76,7 +75,8 @@ static double peak_f16_amx(size_t n_rounds) {
     return peak_bf16_amx(n_rounds) / F16_PRODUCTS;
 }
 
-static void fill(KernelTable *table) {
+void kernels_fill_amx(KernelTable *table) {
+    table->name = "amx";
     table->pack[KERNELS_INT8] = NULL; /* nothing takes it any more */
     table->pack[KERNELS_INT8_TILES] = pack_int8_amx;
     table->unpack[KERNELS_INT8_TILES] = unpack_int8_amx;
@@ -97,15 +97,3 @@ static void fill(KernelTable *table) {
     table->unpack[KERNELS_BF16_PARTS] = unpack_bf16_parts;
     table->peak[KERNELS_BF16_PARTS] = peak_f16_amx;
 }
-
-#ifdef TILES_EMULATED
-void kernels_fill_amx_emulated(KernelTable *table) {
-    fill(table);
-    table->name = "amx-emulated";
-}
-#else
-void kernels_fill_amx(KernelTable *table) {
-    fill(table);
-    table->name = "amx";
-}
-#endif

@@ -9,6 +9,7 @@
  * and the next tile's rows are fetched meanwhile: one thread on Zen 4, 1, 4, 8 tokens: 20, 17, 12.5
  * -> 23, 19, 14.5 GB/s. */
 #include "kernels/x86/pack_bf16.h"
+#include "kernels/x86/statements.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -17,9 +18,6 @@
 #define UNROLL _Pragma("GCC unroll 16")
 
 enum { TILE_ROWS = 4, TILE_TOKENS = 5, FEW_TOKENS = 16, L2_INPUT_BYTES = 384 << 10 };
-
-/* As a statement, because GCC copies the accumulators of the intrinsic. */
-#define DOT(sums, a, b) __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b))
 
 typedef struct Tile {
     const uint16_t *w[TILE_ROWS];
@@ -57,7 +55,7 @@ ALWAYS_INLINE void tile_sums(const Tile *tile, size_t n_tokens, __m128 ret[TILE_
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
             __m512i inputs = _mm512_load_si512(tile->x[t] + i);
-            UNROLL for (size_t r = 0; r < TILE_ROWS; r++) DOT(sums[t][r], weights[r], inputs);
+            UNROLL for (size_t r = 0; r < TILE_ROWS; r++) DOT_BF16(sums[t][r], weights[r], inputs);
         }
     }
     UNROLL for (size_t t = 0; t < n_tokens; t++) ret[t] = fold_four(sums[t]);
@@ -123,12 +121,15 @@ static void matmul_bf16_bf16(const KernelsMatmulJob *job, size_t row_begin, size
 
 static double peak_bf16_bf16(size_t n_rounds) {
     enum { CHAINS = 12, STEPS = 16 };
-    __m512 sums[CHAINS], one = _mm512_castsi512_ps(_mm512_set1_epi16(0x3F80));
+    __m512 sums[CHAINS];
+    __m512i one = _mm512_set1_epi16(0x3F80);
     UNROLL for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm512_setzero_ps();
     for (size_t n = 0; n < n_rounds; n++) {
         for (size_t k = 0; k < STEPS; k++) {
-            UNROLL for (size_t i = 0; i < CHAINS;
-                        i++) __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sums[i]) : "v"(one));
+            UNROLL for (size_t i = 0; i < CHAINS; i++) {
+                DOT_BF16(sums[i], one, one);
+                KEEP(sums[i]);
+            }
         }
     }
     return (double)n_rounds * STEPS * CHAINS * 32 * 2;

@@ -48,8 +48,10 @@ static double peak_int8_vnni(size_t n_rounds) {
     UNROLL for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm512_setzero_si512();
     for (size_t n = 0; n < n_rounds; n++) {
         for (size_t k = 0; k < STEPS; k++) {
-            UNROLL for (size_t i = 0; i < CHAINS;
-                        i++) __asm__ volatile("vpdpbusd %1, %1, %0" : "+v"(sums[i]) : "v"(one));
+            UNROLL for (size_t i = 0; i < CHAINS; i++) {
+                DOT_BYTES(sums[i], one, one);
+                KEEP(sums[i]);
+            }
         }
     }
     return (double)n_rounds * STEPS * CHAINS * 64 * 2;

@@ -60,7 +60,7 @@ ALWAYS_INLINE void tile_steps(const Tile *tile, size_t s, size_t n_tokens, SlabK
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++) weights[r] = _mm512_load_si512(w[r]->q[k]);
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
             __m512i inputs = _mm512_load_si512(tile->x[t][s].q[k]);
-            UNROLL for (size_t r = 0; r < TILE_ROWS; r++) DOT(dots[t][r], weights[r], inputs);
+            UNROLL for (size_t r = 0; r < TILE_ROWS; r++) DOT_BYTES(dots[t][r], weights[r], inputs);
         }
     }
     UNROLL for (size_t t = 0; t < n_tokens; t++) {

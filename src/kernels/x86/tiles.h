@@ -1,7 +1,8 @@
 #pragma once
 /* The tile instructions of AMX: eight registers of up to 16 rows of 64 bytes, whose shapes a
- * configuration sets. Kernels use them through these names only, so that the same kernels run on
- * emulated tiles (TILES_EMULATED) where the processor has none. Numbers of tiles are literals.
+ * configuration sets. Kernels use them through these names only, so that tests run the same kernels
+ * on emulated tiles where the processor has none (tests/kernels/emulated). Numbers of tiles are
+ * literals.
  *     TILE_ZERO(c)              all of c becomes 0
  *     TILE_LOAD(t, p, stride)   rows of t from p, p + stride, ...; as many bytes as t's shape says
  *     TILE_STORE(t, p, stride)
@@ -33,8 +34,8 @@ static inline void tile_shape(TileConfig *config, size_t tile, size_t rows, size
     config->row_bytes[tile] = (uint16_t)row_bytes;
 }
 
-#ifdef TILES_EMULATED
-#include "kernels/x86/tiles_emulated.h"
+#ifdef KERNELS_EMULATED
+#include "tiles_emulated.h"
 #else
 
 static inline void tiles_configure(const TileConfig *config) {

@@ -1,5 +1,7 @@
 #pragma once
 /* Vectors of 16 floats for vec/ on AVX-512 F, BW, DQ, VL. */
+#include "kernels/x86/statements.h"
+
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -18,9 +20,8 @@ static inline Vec vec_set1(float x) {
 static inline Vec vec_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
-/* v in a register: GCC would rather load it again for each use. */
 static inline Vec vec_hold(Vec v) {
-    __asm__("" : "+v"(v));
+    HOLD(v);
     return v;
 }
 static inline void vec_store(float *p, Vec v) {
