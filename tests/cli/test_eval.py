@@ -16,7 +16,7 @@ sys.path.append(os.path.join(os.environ["FONTE_TESTS"], "system"))
 from model import ModelDaemon, make_model  # noqa: E402
 from wire import FONTE, environment, strip_styles, write
 
-N_CLIENTS, N_PROMPT = (8, 300) if os.environ.get("FONTE_SANITIZED") else (32, 400)
+N_CLIENTS, N_PROMPT = (4, 300) if os.environ.get("FONTE_SANITIZED") else (32, 400)
 
 PASSAGES = [
     {"id": "p1", "lang": "en", "title": "Whales", "text":
