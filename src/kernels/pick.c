@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/slice.h"
+#include <stdio.h>
 #include <string.h>
 
 typedef struct SetRow {
@@ -82,11 +83,23 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
     return STATUS_OK;
 }
 
+/* "ref, avx2, ..." */
+static void name_available(size_t size, char ret[]) {
+    size_t n = 0;
+    for (size_t i = 0; i < N_ELEMENTS(sets) && n < size; i++) {
+        if (!(kernels_available() & sets[i].set)) continue;
+        n += (size_t)snprintf(ret + n, size - n, "%s%s", n ? ", " : "", sets[i].name);
+    }
+}
+
 Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) {
     unsigned usable = mask & kernels_available();
     if (usable == 0) {
+        char names[128];
+        name_available(sizeof names, names);
         return err_set_param(err, STATUS_UNSUPPORTED, "cpu-mask",
-                             "this machine has none of the chosen sets of kernels");
+                             "this machine has none of the chosen sets of kernels: it has %s",
+                             names);
     }
     KernelTable table;
     kernels_fill_ref(&table);
