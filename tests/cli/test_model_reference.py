@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """fonte model against references that are not in the repository: the golden models with their own
 check.py, and the trained stories260K from both of its forms. Needs FONTE_SHARED, and numpy for
-check.py; skipped, saying so, where they are missing. The stories are told on every kernel set that
-the machine has; the others are named."""
+check.py; skipped, saying so, where they are missing."""
 import json
 import os
 import subprocess
@@ -12,8 +11,7 @@ import unittest
 
 FONTE = os.environ["FONTE_EXE"]
 SHARED = os.environ.get("FONTE_SHARED", "")
-SETS = ("ref", "avx2", "avx512", "avx2,maddubs", "avx2,avx512,vnni", "amx", "neon",
-        "neon,dotprod", "all")
+SETS = ("ref", "all")  # those that people have; check_models has these models on every other
 SKIPPED = 77
 
 
@@ -24,16 +22,6 @@ def run(*args):
 
 def ids_of(text):
     return [int(x) for x in text.split()]
-
-
-def sets_of_this_machine():
-    model = os.path.join(SHARED, "llama2", "stories260K", "stories260K.f32.gguf")
-    for s in SETS:
-        status, _, err = run("generate", model, "--prompt", "a", "--tokens", 1, "--cpu-mask", s)
-        if status == 0:
-            yield s
-        else:
-            print("not checked: %s: %s" % (s, err.strip()), file=sys.stderr)
 
 
 class Stories(unittest.TestCase):
@@ -53,10 +41,10 @@ class Stories(unittest.TestCase):
     def tearDownClass(cls):
         cls.work.cleanup()
 
-    def test_continuations_are_exact_on_every_set(self):
+    def test_continuations_are_exact(self):
         self.assertGreaterEqual(len(self.cases), 10)
         for model in self.models:
-            for at, s in enumerate(MACHINE):
+            for at, s in enumerate(SETS):
                 for case in self.cases:
                     status, out, err = run(
                         "generate", model, "--tokens-in", ",".join(map(str, case["ids"])), "--tokens",
@@ -98,12 +86,8 @@ class Golden(unittest.TestCase):
                    "--temperature 0 --ids" + more)
 
     def test_models_on_one_to_four_threads(self):
-        """On the sets that people have; check_models has these models on every set."""
         for kernels, threads in ("all", 1), ("all", 2), ("ref", 3), ("all", 4):
             self.check_models(kernels, threads)
-
-    def test_words(self):
-        self.check("--only", "gpt-2", "--tokenize", FONTE + " model tokenize {model} --file {text} --ids")
 
 
 def python_with_numpy():
@@ -122,6 +106,4 @@ if __name__ == "__main__":
     if not SHARED or not PYTHON:
         print("SKIP:", "no numpy" if SHARED else "FONTE_SHARED is not set: no reference data")
         sys.exit(SKIPPED)
-    MACHINE = list(sets_of_this_machine())
-    assert len(MACHINE) >= 2, "not even ref"
     unittest.main()
