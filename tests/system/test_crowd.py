@@ -12,7 +12,7 @@ import time
 from harness import check, equal, main, read_head
 from model import ModelDaemon, make_model
 
-CLIENTS, ROUNDS = 8, 6 if os.environ.get("FONTE_SANITIZED") else 16
+CLIENTS, ROUNDS = 8, 4 if os.environ.get("FONTE_SANITIZED") else 16
 TEXTS = ["The bridge over the Grand Canal was designed by Santiago Calatrava and opened in 2008.",
          "Meta released Llama 2 on 18 July 2023 with a licence for most companies.",
          "Il Garante ha sospeso il servizio il 31 marzo 2023 per la protezione dei dati.",
