@@ -59,6 +59,17 @@ unsigned kernels_available(void) {
     return built & kernels_cpu_sets();
 }
 
+enum { NAMES_SIZE = 128 };
+
+/* "ref, avx2, ..." */
+static void name_sets(unsigned mask, char ret[NAMES_SIZE]) {
+    size_t n = 0;
+    for (size_t i = 0; i < N_ELEMENTS(sets) && n < NAMES_SIZE; i++) {
+        if (!(mask & sets[i].set)) continue;
+        n += (size_t)snprintf(ret + n, NAMES_SIZE - n, "%s%s", n ? ", " : "", sets[i].name);
+    }
+}
+
 Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
     unsigned mask = 0;
     for (const char *p = names;; p++) {
@@ -71,10 +82,10 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
             known = true;
         }
         if (!known) {
+            char all[NAMES_SIZE];
+            name_sets(KERNELS_ALL, all);
             return err_set_param(err, STATUS_USAGE, "cpu-mask",
-                                 "\"%.*s\" is no set of kernels (ref, avx2, avx512, maddubs, "
-                                 "bf16, vnni, amx, neon, dotprod, all)",
-                                 SLICE_ARGS(word));
+                                 "\"%.*s\" is no set of kernels (%s, all)", SLICE_ARGS(word), all);
         }
         p += word.n;
         if (*p == 0) break;
@@ -83,20 +94,11 @@ Status kernels_mask_parse(const char *names, unsigned *ret, Err *err) {
     return STATUS_OK;
 }
 
-/* "ref, avx2, ..." */
-static void name_available(size_t size, char ret[]) {
-    size_t n = 0;
-    for (size_t i = 0; i < N_ELEMENTS(sets) && n < size; i++) {
-        if (!(kernels_available() & sets[i].set)) continue;
-        n += (size_t)snprintf(ret + n, size - n, "%s%s", n ? ", " : "", sets[i].name);
-    }
-}
-
 Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) {
     unsigned usable = mask & kernels_available();
     if (usable == 0) {
-        char names[128];
-        name_available(sizeof names, names);
+        char names[NAMES_SIZE];
+        name_sets(kernels_available(), names);
         return err_set_param(err, STATUS_UNSUPPORTED, "cpu-mask",
                              "this machine has none of the chosen sets of kernels: it has %s",
                              names);

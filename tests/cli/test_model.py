@@ -12,8 +12,7 @@ import unittest
 
 FONTE = os.environ["FONTE_EXE"]
 TESTS = os.environ["FONTE_TESTS"]
-SETS = ("ref", "avx2", "avx512", "maddubs", "vnni", "neon", "dotprod", "amx",
-        "all")
+SETS = ("ref", "avx2", "avx512", "maddubs", "vnni", "neon", "dotprod", "amx", "all")
 ROUNDING = ("amx", "all")  # inputs of the BF16 weights that this model has
 
 
