@@ -8,7 +8,7 @@
 typedef __m512 Vec;
 /* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators of the 32 registers; and rows of a tile
  * of attention, with four keys each. */
-enum { VEC_LANES = 16, VEC_TILE_TOKENS = 4, VEC_TILE_ROWS = 4 };
+enum { VEC_LANES = 16, VEC_TILE_TOKENS = 6, VEC_TILE_ROWS = 4 };
 #define VEC_NAME(name) name##_avx512
 
 static inline Vec vec_zero(void) {
