@@ -21,20 +21,22 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 
 /* How a set multiplies weights of a type, and so the form in which it takes the inputs. */
 typedef enum KernelsArithmetic {
-    KERNELS_F32,        /* multiply-add of f32; inputs as they are */
-    KERNELS_BF16,       /* pairs of bf16, summed in f32 */
-    KERNELS_BF16_PARTS, /* the same; inputs are three bf16 that add up to the f32 */
-    KERNELS_INT8,       /* fours of int8, summed in int32; a scale for each 32 inputs */
-    KERNELS_INT8_TILES, /* the same numbers, in another form */
+    KERNELS_F32,               /* multiply-add of f32; inputs as they are */
+    KERNELS_BF16,              /* pairs of bf16, summed in f32 */
+    KERNELS_BF16_PARTS,        /* the same; inputs are three bf16 that add up to the f32 */
+    KERNELS_INT8,              /* fours of int8, summed in int32; a scale for each 32 inputs */
+    KERNELS_INT8_SHARED,       /* the same, but a scale for up to 128: four times 32, 512 apart */
+    KERNELS_INT8_TILES,        /* the numbers of INT8, in another form */
+    KERNELS_INT8_SHARED_TILES, /* those of INT8_SHARED */
     KERNELS_N_ARITHMETICS,
 } KernelsArithmetic;
 /* Bytes of a row of n inputs in that form, a multiple of 64 unless F32. */
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
 /* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
- * both of INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
- * max |x| / 127 of its 32. Three bf16 hold an f32 exactly (but bits below 2^-133, and 0x1.FFp127
- * and more is infinite); infinities and NaN are in the first alone. Products take a bf16 below
- * 2^-126 for zero. */
+ * all of INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
+ * max |x| / 127 of those that share its scale. Three bf16 hold an f32 exactly (but bits below
+ * 2^-133, and 0x1.FFp127 and more is infinite); infinities and NaN are in the first alone. Products
+ * take a bf16 below 2^-126 for zero. */
 typedef void KernelsPack(const float *x, size_t n, void *y);
 /* The f32 numbers that a packed row stands for: for tests. */
 typedef void KernelsUnpack(const void *packed, size_t n, float *x);
@@ -55,7 +57,7 @@ typedef struct KernelsMatmulJob {
  * best given in multiples of KERNELS_PANEL_ROWS. */
 typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                            float *scratch);
-enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 32, KERNELS_SCRATCH_ROWS = 64 };
+enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 48, KERNELS_SCRATCH_ROWS = 64 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
 /* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. But at least
  * what tiles of bf16 take: 8 KiB and 512 sums a row. */

@@ -40,8 +40,10 @@ size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
     switch (arithmetic) {
     case KERNELS_BF16: return (n + 31) / 32 * 64;
     case KERNELS_BF16_PARTS: return (n + 31) / 32 * 3 * 64;
-    case KERNELS_INT8: return n_slabs * sizeof(KernelsInputSlab);
-    case KERNELS_INT8_TILES: return n_slabs * (sizeof(KernelsInputSlab) + KERNELS_SLAB);
+    case KERNELS_INT8:
+    case KERNELS_INT8_SHARED: return n_slabs * sizeof(KernelsInputSlab);
+    case KERNELS_INT8_TILES:
+    case KERNELS_INT8_SHARED_TILES: return n_slabs * (sizeof(KernelsInputSlab) + KERNELS_SLAB);
     default: return n * sizeof(float);
     }
 }

@@ -11,7 +11,9 @@
 #define SLAB_LANE(block) ((block) % 4 * 4 + (block) / 4)
 #define LANE_BLOCK(lane) SLAB_LANE(lane) /* its own inverse */
 
-enum { KERNELS_SLAB = 512, SLAB_BLOCKS = 16, SLAB_STEPS = 8 };
+/* Where inputs share scales, a lane's blocks of SLAB_GROUP slabs have one: their products can be
+ * added before they are scaled. */
+enum { KERNELS_SLAB = 512, SLAB_BLOCKS = 16, SLAB_STEPS = 8, SLAB_GROUP = 4 };
 
 /* A row ends with a slab whose missing blocks are zeros. */
 typedef struct KernelsInputSlab {
@@ -21,7 +23,7 @@ typedef struct KernelsInputSlab {
     /* weights that are unsigned numbers minus a constant are corrected by the sum of q over the
      * block, or over its two halves; those with an addend, by the sum of the inputs */
     int32_t sum[SLAB_BLOCKS], first[SLAB_BLOCKS]; /* of q: all 32, the first 16 */
-    float total[SLAB_BLOCKS];                     /* d sum */
+    float total[SLAB_BLOCKS];                     /* d sum; where d is shared, sum */
 } KernelsInputSlab;
 
 /* What weights of a type come with, for each block of 32: scales d of the block or of its two

@@ -284,7 +284,20 @@ static void check_exact_type(const GgufTypeTraits *t) {
 /* ---- packed inputs ----------------------------------------------------------------------------
  */
 
-/* By what a number may differ once it is packed; max: of its block. */
+/* The largest of the numbers that share a scale with those of a block of 32: the block itself, or
+ * the blocks 512 apart of some 2,048. */
+static float largest_sharing(KernelsArithmetic a, const float *x, size_t n, size_t block) {
+    bool shared = a == KERNELS_INT8_SHARED || a == KERNELS_INT8_SHARED_TILES;
+    size_t begin = shared ? block / 2048 * 2048 + block % 512 : block;
+    size_t end = shared ? MIN(block / 2048 * 2048 + 2048, n) : MIN(block + GGUF_BLOCK, n);
+    float max = 0;
+    for (size_t i = begin; i < end; i += 512) {
+        for (size_t k = i; k < MIN(i + GGUF_BLOCK, n); k++) max = fmaxf(max, fabsf(x[k]));
+    }
+    return max;
+}
+
+/* By what a number may differ once it is packed; max: of those that share its scale. */
 static double pack_limit(KernelsArithmetic a, float x, float max) {
     switch (a) {
     case KERNELS_BF16: return fabs((double)x) / 256 + 0x1p-133;
@@ -307,10 +320,8 @@ static void check_pack_length(KernelsArithmetic a, size_t n, int exponent) {
     set.unpack[a](packed, n, got.y);
     bool good = true;
     for (size_t block = 0; block < n; block += GGUF_BLOCK) {
-        size_t end = MIN(block + GGUF_BLOCK, n);
-        float max = 0;
-        for (size_t i = block; i < end; i++) max = fmaxf(max, fabsf(x.y[i]));
-        for (size_t i = block; i < end; i++) {
+        float max = largest_sharing(a, x.y, n, block);
+        for (size_t i = block; i < MIN(block + GGUF_BLOCK, n); i++) {
             good &= fabs((double)got.y[i] - x.y[i]) <= pack_limit(a, x.y[i], max);
         }
     }
@@ -337,7 +348,7 @@ static void check_pack_not_finite(KernelsArithmetic a) {
 }
 
 static void check_pack(void) {
-    static const size_t lengths[] = { 32, 64, 96, 512, 544, 1120 };
+    static const size_t lengths[] = { 32, 64, 96, 512, 544, 1120, 2048, 4384 };
     static const int exponents[] = { 0, -110, -130, 20, 126 };
     for (int a = 0; a < KERNELS_N_ARITHMETICS; a++) {
         if (!set.pack[a]) continue;
@@ -352,7 +363,7 @@ static void check_pack(void) {
 
 static void check_matmul(const GgufTypeTraits *t) {
     static const size_t tokens[] = { 0, 1, 2, 3, 4, 5, 7, 9, 37 };
-    static const size_t rows[] = { 1, 3, 4, 9, 35 };
+    static const size_t rows[] = { 1, 3, 4, 9, 53 };
     size_t lengths[16], n_lengths = lengths_of(t, lengths), k = 0;
     for (size_t i = 0; i < n_lengths; i++) {
         for (size_t j = 0; j < N_ELEMENTS(tokens); j++, k++) {

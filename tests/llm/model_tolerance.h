@@ -20,7 +20,9 @@ static inline bool model_uses(const LlmModel *model, const KernelTable *kernels,
 
 /* NMSE: the ceiling of the roughest arithmetic that the set has for the model's matrices. */
 static inline double model_tolerance(const LlmModel *model, const KernelTable *kernels) {
-    if (model_uses(model, kernels, 1U << KERNELS_INT8 | 1U << KERNELS_INT8_TILES)) {
+    if (model_uses(model, kernels,
+                   1U << KERNELS_INT8 | 1U << KERNELS_INT8_SHARED | 1U << KERNELS_INT8_TILES |
+                       1U << KERNELS_INT8_SHARED_TILES)) {
         return TOLERANCE_MODEL_INT8;
     }
     return model_uses(model, kernels, 1U << KERNELS_BF16) ? TOLERANCE_MODEL_BF16 : TOLERANCE_MODEL;

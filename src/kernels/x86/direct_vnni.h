@@ -16,8 +16,12 @@ enum {
     STREAM_AHEAD = 4, /* rows */
     BLOCK_ROWS = 16,
     BLOCK_AHEAD = 16,
-    SUM_FLOATS = DIRECT_ROWS * SLAB_BLOCKS, /* of a token */
 };
+
+/* Of a token: sums [rows, SLAB_BLOCKS]; where inputs share scales, the group's own follow. */
+ALWAYS_INLINE size_t sum_floats(DotType type) {
+    return (type.shared ? 2 : 1) * DIRECT_ROWS * SLAB_BLOCKS;
+}
 
 typedef struct Direct {
     const KernelsMatmulJob *job;
@@ -26,16 +30,17 @@ typedef struct Direct {
     size_t ahead; /* bytes from a slab to the one that is fetched from memory meanwhile */
 } Direct;
 
-/* Some rows' slabs times n_tokens (1 or 2) inputs, added to sums [n_tokens, rows, SLAB_BLOCKS]. */
+/* Some rows' slabs times n_tokens (1 or 2) inputs, added to sums [n_tokens, sum_floats]. ends: they
+ * are the last of a group. */
 ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *inputs, size_t x_stride,
-                                 size_t n_tokens, SlabKind kind, int zero, float *sums) {
-    size_t halves = n_scales(kind), steps = SLAB_STEPS / halves;
+                                 size_t n_tokens, DotType type, bool ends, float *sums) {
+    size_t halves = n_scales(type.kind), steps = SLAB_STEPS / halves;
     const KernelsInputSlab *x[2];
     UNROLL for (size_t t = 0; t < n_tokens; t++) x[t] = (const void *)(inputs + t * x_stride);
     UNROLL for (size_t h = 0; h < halves; h++) {
         __m512i dots[2][DIRECT_ROWS];
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
-            __m512i begin = correction(x[t], h, halves, zero);
+            __m512i begin = correction(x[t], h, halves, type.zero);
             UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) dots[t][r] = begin;
         }
         UNROLL for (size_t k = h * steps; k < (h + 1) * steps; k++) {
@@ -46,14 +51,19 @@ ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *input
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
             UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) {
-                float *at = sums + t * SUM_FLOATS + r * SLAB_BLOCKS;
-                __m512 factor = _mm512_mul_ps(w[r].d[h], _mm512_load_ps(x[t]->d));
-                __m512 sum = _mm512_load_ps(at);
+                float *at = sums + t * sum_floats(type) + r * SLAB_BLOCKS;
+                float *group = type.shared ? at + DIRECT_ROWS * SLAB_BLOCKS : at;
+                __m512 sum = _mm512_load_ps(group), scale = _mm512_load_ps(x[t]->d);
+                __m512 factor = type.shared ? w[r].d[h] : _mm512_mul_ps(w[r].d[h], scale);
                 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), factor, sum);
-                if (n_addends(kind)) {
-                    sum = _mm512_fmadd_ps(w[r].m[h], input_sum(x[t], h, halves), sum);
+                if (n_addends(type.kind)) {
+                    sum = _mm512_fmadd_ps(w[r].m[h], input_sum(x[t], h, halves, type.shared), sum);
                 }
-                _mm512_store_ps(at, sum);
+                if (type.shared && ends && h + 1 == halves) {
+                    _mm512_store_ps(at, _mm512_fmadd_ps(sum, scale, _mm512_load_ps(at)));
+                    sum = _mm512_setzero_ps();
+                }
+                _mm512_store_ps(group, sum);
             }
         }
     }
@@ -65,10 +75,9 @@ ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t slab_stride) {
     }
 }
 
-/* Slab s of two rows for all tokens, added to sums [n_tokens, rows, SLAB_BLOCKS]. */
+/* Slab s of two rows for all tokens, added to sums [n_tokens, sum_floats]. */
 ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_ROWS], size_t s,
-                               size_t slab_stride, UnpackSlab *unpack, SlabKind kind, int zero,
-                               float *sums) {
+                               size_t slab_stride, UnpackSlab *unpack, DotType type, float *sums) {
     const KernelsMatmulJob *job = d->job;
     const uint8_t *x = (const uint8_t *)job->x + s * sizeof(KernelsInputSlab);
     Slab slab[DIRECT_ROWS];
@@ -76,23 +85,25 @@ ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_RO
         prefetch_slab(w[r] + s * slab_stride + d->ahead, slab_stride);
         slab[r] = unpack_at(w[r], s, &d->shape, slab_stride, unpack);
     }
+    bool ends = s % SLAB_GROUP == SLAB_GROUP - 1 || s + 1 == d->shape.n_slabs;
     size_t t = 0, stride = job->x_stride;
     for (; t + 2 <= job->n_tokens; t += 2) {
-        direct_tokens(slab, x + t * stride, stride, 2, kind, zero, sums + t * SUM_FLOATS);
+        direct_tokens(slab, x + t * stride, stride, 2, type, ends, sums + t * sum_floats(type));
     }
     if (t == job->n_tokens) return;
-    direct_tokens(slab, x + t * stride, stride, 1, kind, zero, sums + t * SUM_FLOATS);
+    direct_tokens(slab, x + t * stride, stride, 1, type, ends, sums + t * sum_floats(type));
 }
 
 /* The outputs of n_rows (1 or 2) rows from their sums. */
 static inline void direct_store(const KernelsMatmulJob *job, size_t row, size_t n_rows,
-                                const float *sums) {
+                                const float *sums, DotType type) {
     for (size_t t = 0; t < job->n_tokens; t += 2) {
         size_t n_tokens = MIN(job->n_tokens - t, (size_t)2);
         __m512 four[4];
         UNROLL for (size_t i = 0; i < 4; i++) {
             size_t token = t + MIN(i / DIRECT_ROWS, n_tokens - 1);
-            four[i] = _mm512_load_ps(sums + token * SUM_FLOATS + i % DIRECT_ROWS * SLAB_BLOCKS);
+            four[i] =
+                _mm512_load_ps(sums + token * sum_floats(type) + i % DIRECT_ROWS * SLAB_BLOCKS);
         }
         float outputs[4];
         _mm_storeu_ps(outputs, fold_four(four));
@@ -103,11 +114,11 @@ static inline void direct_store(const KernelsMatmulJob *job, size_t row, size_t 
     }
 }
 
-/* A block of rows, chunk after chunk. memory: [rows / 2, n_tokens, 2, SLAB_BLOCKS] */
+/* A block of rows, chunk after chunk. memory: [rows / 2, n_tokens, sum_floats] */
 ALWAYS_INLINE void direct_block(const Direct *d, size_t row, size_t n_rows, size_t slab_stride,
-                                UnpackSlab *unpack, SlabKind kind, int zero, float *memory) {
+                                UnpackSlab *unpack, DotType type, float *memory) {
     const KernelsMatmulJob *job = d->job;
-    size_t pair_floats = job->n_tokens * SUM_FLOATS;
+    size_t pair_floats = job->n_tokens * sum_floats(type);
     memset(memory, 0, (n_rows + 1) / DIRECT_ROWS * pair_floats * sizeof(float));
     for (size_t begin = 0; begin < d->shape.n_slabs; begin += d->chunk) {
         float *sums = memory;
@@ -116,24 +127,24 @@ ALWAYS_INLINE void direct_block(const Direct *d, size_t row, size_t n_rows, size
             /* past the end: the last one again */
             const uint8_t *w[DIRECT_ROWS] = { first, first + (r + 1 < n_rows) * job->row_bytes };
             for (size_t s = begin; s < MIN(begin + d->chunk, d->shape.n_slabs); s++) {
-                direct_slab(d, w, s, slab_stride, unpack, kind, zero, sums);
+                direct_slab(d, w, s, slab_stride, unpack, type, sums);
             }
         }
     }
     for (size_t r = 0; r < n_rows; r += DIRECT_ROWS, memory += pair_floats) {
-        direct_store(job, row + r, MIN(n_rows - r, (size_t)DIRECT_ROWS), memory);
+        direct_store(job, row + r, MIN(n_rows - r, (size_t)DIRECT_ROWS), memory, type);
     }
 }
 
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
-                               size_t slab_stride, UnpackSlab *unpack, SlabKind kind, int zero,
+                               size_t slab_stride, UnpackSlab *unpack, DotType type,
                                float *scratch) {
     bool stream = job->n_tokens <= STREAM_TOKENS;
     Direct d = { .job = job, .shape = row_shape(job, slab_stride) };
     d.chunk = stream ? MAX(d.shape.n_slabs, (size_t)1) : 1;
     d.ahead = (stream ? STREAM_AHEAD : BLOCK_AHEAD) * job->row_bytes;
     for (size_t row = row_begin; row < row_end; row += BLOCK_ROWS) {
-        direct_block(&d, row, MIN(row_end - row, (size_t)BLOCK_ROWS), slab_stride, unpack, kind,
-                     zero, scratch);
+        direct_block(&d, row, MIN(row_end - row, (size_t)BLOCK_ROWS), slab_stride, unpack, type,
+                     scratch);
     }
 }

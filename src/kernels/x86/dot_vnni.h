@@ -3,13 +3,23 @@
  *
  * An output is a vector of 16 partial sums, one for each block of 32 of a slab. For each slab in
  * order: the integer dot product of each block (exact), to float, times the product of the two
- * scales, added with one rounding; then, where the type has them, the minima in the same way. At
- * the end one fixed tree adds the lanes. Nothing in it depends on how many rows and tokens are
- * computed side by side, so that all ways of doing it (direct_vnni.h, panel_vnni.h) give the same
+ * scales, added with one rounding; then, where the type has them, the minima in the same way.
+ * Where inputs share scales, the slabs of a group are added up without the inputs' scale,
+ * and that sum, times the scale, is added to the partial sum with one rounding. At the end one
+ * fixed tree adds the lanes. Nothing in it depends on how many rows and tokens are computed side by
+ * side, so that all ways of doing it (direct_vnni.h, panel_vnni.h, matmul_amx.h) give the same
  * bits. */
 #include "kernels/x86/statements.h"
 #include "kernels/x86/types_int8.h"
 #include "kernels/x86/unpack_vnni.h"
+
+/* How the weights of a type are multiplied. Always a constant. */
+typedef struct DotType {
+    SlabKind kind;
+    int zero;
+    bool shared; /* inputs share scales */
+} DotType;
+#define DOT_TYPE(type, kind, zero) ((DotType){ kind, zero, SHARES_SCALES(type) })
 
 /* Sum of q over half h of each block, or (halves 1) over all of it. */
 ALWAYS_INLINE __m512i q_sum(const KernelsInputSlab *x, size_t h, size_t halves) {
@@ -25,20 +35,14 @@ ALWAYS_INLINE __m512i correction(const KernelsInputSlab *x, size_t h, size_t hal
     return _mm512_mullo_epi32(q_sum(x, h, halves), _mm512_set1_epi32(-zero));
 }
 
-/* Sum of the inputs themselves, for addends. */
-ALWAYS_INLINE __m512 input_sum(const KernelsInputSlab *x, size_t h, size_t halves) {
+/* Sum of the inputs themselves, without a shared scale, for addends. */
+ALWAYS_INLINE __m512 input_sum(const KernelsInputSlab *x, size_t h, size_t halves, bool shared) {
     if (halves == 1) return _mm512_load_ps(x->total);
-    return _mm512_mul_ps(_mm512_cvtepi32_ps(q_sum(x, h, halves)), _mm512_load_ps(x->d));
+    __m512 sum = _mm512_cvtepi32_ps(q_sum(x, h, halves));
+    return shared ? sum : _mm512_mul_ps(sum, _mm512_load_ps(x->d));
 }
 
-/* Lanes i and i + 8, then i + 4, i + 2, i + 1. */
-ALWAYS_INLINE float fold(__m512 v) {
-    __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
-    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
-}
-/* The same of four vectors at once. */
+/* Each of four vectors' lanes i and i + 8, then i + 4, i + 2, i + 1. */
 ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
     __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
                               _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
@@ -49,6 +53,37 @@ ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
     s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
     s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
     return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
+}
+
+/* The same of 16 vectors: ret[i] is the sum of v[i]'s lanes. Of each two vectors, a blend takes
+ * what stays in its place and one permutation what is added to it; blends are free beside products.
+ */
+ALWAYS_INLINE __m512 fold_16(const __m512 v[16]) {
+    const __m512i quarters =
+        _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+    const __m512i singles =
+        _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
+    __m512 a[8], b[4], c[2];
+    /* the order that leaves the sums in theirs: numbers of two bits with their bits swapped */
+#define SWAPPED(k) ((k) % 2 * 2 + (k) / 2)
+#define VECTOR(k) v[4 * SWAPPED((k) % 4) + SWAPPED((k) / 4)]
+    UNROLL for (size_t i = 0; i < 8; i++) {
+        __m512 p = VECTOR(2 * i), q = VECTOR(2 * i + 1);
+        a[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xFF00, p, q), _mm512_shuffle_f32x4(p, q, 0x4E));
+    }
+#undef VECTOR
+#undef SWAPPED
+    UNROLL for (size_t i = 0; i < 4; i++) {
+        __m512 p = a[2 * i], q = a[2 * i + 1];
+        b[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xF0F0, p, q),
+                             _mm512_permutex2var_ps(p, quarters, q));
+    }
+    UNROLL for (size_t i = 0; i < 2; i++) {
+        __m512 p = b[2 * i], q = b[2 * i + 1];
+        c[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, p, q), _mm512_shuffle_ps(p, q, 0x4E));
+    }
+    return _mm512_add_ps(_mm512_mask_blend_ps(0xAAAA, c[0], c[1]),
+                         _mm512_permutex2var_ps(c[0], singles, c[1]));
 }
 
 /* Slab s of a row. The part at its end is followed by zeros: blocks of zeros have scales of zero.

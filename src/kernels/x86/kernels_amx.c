@@ -9,12 +9,11 @@ INT8_TYPES(DEFINE_TILES)
 /* ---- inputs ------------------------------------------------------------------------------------
  */
 
-/* Slabs for few tokens; behind them the same bytes in order, as tiles load them. */
-static void pack_int8_amx(const float *x, size_t n, void *y) {
+/* Slabs are for few tokens; behind them the same bytes in order, as tiles load them. */
+static void append_plain(size_t n, void *y) {
     const KernelsInputSlab *slab = y;
     size_t n_slabs = (n + KERNELS_SLAB - 1) / KERNELS_SLAB;
     uint8_t *plain = (uint8_t *)y + n_slabs * sizeof *slab;
-    kernels_pack_int8_vnni(x, n, y);
     for (size_t s = 0; s < n_slabs; s++, slab++) {
         for (size_t b = 0; b < SLAB_BLOCKS; b++) {
             for (size_t k = 0; k < SLAB_STEPS; k++, plain += 4) {
@@ -22,6 +21,16 @@ static void pack_int8_amx(const float *x, size_t n, void *y) {
             }
         }
     }
+}
+
+static void pack_int8_amx(const float *x, size_t n, void *y) {
+    kernels_pack_int8_vnni(x, n, y);
+    append_plain(n, y);
+}
+
+static void pack_int8_shared_amx(const float *x, size_t n, void *y) {
+    kernels_pack_int8_shared_vnni(x, n, y);
+    append_plain(n, y);
 }
 
 static void unpack_int8_amx(const void *packed, size_t n, float *x) {
@@ -77,13 +86,18 @@ static double peak_f16_amx(size_t n_rounds) {
 
 void kernels_fill_amx(KernelTable *table) {
     table->name = "amx";
-    table->pack[KERNELS_INT8] = NULL; /* nothing takes it any more */
+    table->pack[KERNELS_INT8] = NULL; /* nothing takes them any more */
+    table->pack[KERNELS_INT8_SHARED] = NULL;
     table->pack[KERNELS_INT8_TILES] = pack_int8_amx;
+    table->pack[KERNELS_INT8_SHARED_TILES] = pack_int8_shared_amx;
     table->unpack[KERNELS_INT8_TILES] = unpack_int8_amx;
+    table->unpack[KERNELS_INT8_SHARED_TILES] = unpack_int8_amx;
     table->peak[KERNELS_INT8_TILES] = peak_int8_amx;
+    table->peak[KERNELS_INT8_SHARED_TILES] = peak_int8_amx;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = matmul_##name##_amx;                                         \
-    table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8_TILES;
+    table->arithmetic[GGUF_TYPE_##type] =                                                          \
+        SHARES_SCALES(type) ? KERNELS_INT8_SHARED_TILES : KERNELS_INT8_TILES;
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
     table->matmul[GGUF_TYPE_BF16] = matmul_bf16_amx;

@@ -8,17 +8,18 @@ INT8_TYPES(DEFINE_MATMUL)
 /* ---- inputs ------------------------------------------------------------------------------------
  */
 
-/* max |x| of 32, as bits: so that NaN is larger than infinity, and both come through. */
-static inline uint32_t largest_bits(__m512 a, __m512 b) {
+/* |x| of 32, the larger of each two, as bits: so that NaN is larger than infinity, and both come
+ * through. */
+static inline __m512i larger_bits(const float *x) {
     __m512i m = _mm512_set1_epi32(0x7FFFFFFF);
-    return _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), m),
-                                                    _mm512_and_si512(_mm512_castps_si512(b), m)));
+    return _mm512_max_epu32(_mm512_and_si512(_mm512_loadu_si512(x), m),
+                            _mm512_and_si512(_mm512_loadu_si512(x + 16), m));
 }
 
 /* One block to its lane of the slab. */
-static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret) {
+static inline void pack_scaled(const float *x, float max, size_t lane, bool shared,
+                               KernelsInputSlab *ret) {
     __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
-    float max = gguf_bits_f32(largest_bits(a, b));
     /* below that 127 / max overflows; such a block counts as zeros */
     bool usable = max > 0x1p-120F || max != max;
     __m512 inverse = _mm512_set1_ps(usable ? 127 / max : 0);
@@ -32,11 +33,40 @@ static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret
     ret->d[lane] = usable ? max / 127 : 0;
     ret->first[lane] = _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(p));
     ret->sum[lane] = ret->first[lane] + _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(q));
-    ret->total[lane] = ret->d[lane] * (float)ret->sum[lane];
+    ret->total[lane] = (shared ? 1 : ret->d[lane]) * (float)ret->sum[lane];
+}
+
+static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret) {
+    float max = gguf_bits_f32(_mm512_reduce_max_epu32(larger_bits(x)));
+    pack_scaled(x, max, lane, false, ret);
 }
 
 void kernels_pack_int8_vnni(const float *x, size_t n, void *y) {
     slab_pack(x, n, y, pack_block);
+}
+
+void kernels_pack_int8_shared_vnni(const float *x, size_t n, void *y) {
+    enum { INPUTS = SLAB_GROUP * KERNELS_SLAB };
+    for (size_t begin = 0; begin < n; begin += INPUTS, x += INPUTS) {
+        KernelsInputSlab *slabs = (KernelsInputSlab *)y + begin / KERNELS_SLAB;
+        size_t n_blocks = MIN(n - begin, (size_t)INPUTS) / GGUF_BLOCK;
+        size_t rest = n_blocks % SLAB_BLOCKS;
+        KernelsInputSlab *part = &slabs[n_blocks / SLAB_BLOCKS];
+        if (rest) memset(part, 0, sizeof *part);
+        for (size_t first = 0; first < MIN(n_blocks, (size_t)SLAB_BLOCKS); first++) {
+            __m512i bits = _mm512_setzero_si512();
+            for (size_t b = first; b < n_blocks; b += SLAB_BLOCKS) {
+                bits = _mm512_max_epu32(bits, larger_bits(x + b * GGUF_BLOCK));
+            }
+            float max = gguf_bits_f32(_mm512_reduce_max_epu32(bits));
+            for (size_t b = first; b < n_blocks; b += SLAB_BLOCKS) {
+                pack_scaled(x + b * GGUF_BLOCK, max, SLAB_LANE(first), true,
+                            &slabs[b / SLAB_BLOCKS]);
+            }
+            /* a group's scales are in each of its slabs */
+            if (rest) part->d[SLAB_LANE(first)] = slabs->d[SLAB_LANE(first)];
+        }
+    }
 }
 
 /* ---- the peak ---------------------------------------------------------------------------------
@@ -62,9 +92,12 @@ void kernels_fill_vnni(KernelTable *table) {
     table->pack[KERNELS_INT8] = kernels_pack_int8_vnni;
     table->unpack[KERNELS_INT8] = slab_unpack;
     table->peak[KERNELS_INT8] = peak_int8_vnni;
+    table->pack[KERNELS_INT8_SHARED] = kernels_pack_int8_shared_vnni;
+    table->unpack[KERNELS_INT8_SHARED] = slab_unpack;
+    table->peak[KERNELS_INT8_SHARED] = peak_int8_vnni;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = kernels_matmul_##name##_vnni;                                \
-    table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8;
+    table->arithmetic[GGUF_TYPE_##type] = SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8;
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

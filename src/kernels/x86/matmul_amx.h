@@ -65,16 +65,16 @@ ALWAYS_INLINE void lane_dots(LaneWork *work, size_t u, size_t n, SlabKind kind, 
 }
 
 /* What addends are multiplied by: the sum of the token's inputs, see input_sum. */
-ALWAYS_INLINE __m512 lane_input_sum(const KernelsInputSlab *x, size_t lane, size_t h,
-                                    size_t halves) {
+ALWAYS_INLINE __m512 lane_input_sum(const KernelsInputSlab *x, size_t lane, size_t h, size_t halves,
+                                    bool shared) {
     if (halves == 1) return _mm512_set1_ps(x->total[lane]);
     int32_t first = x->first[lane];
-    __m512i q = _mm512_set1_epi32(h == 0 ? first : x->sum[lane] - first);
-    return _mm512_mul_ps(_mm512_cvtepi32_ps(q), _mm512_set1_ps(x->d[lane]));
+    __m512 q = _mm512_cvtepi32_ps(_mm512_set1_epi32(h == 0 ? first : x->sum[lane] - first));
+    return shared ? q : _mm512_mul_ps(q, _mm512_set1_ps(x->d[lane]));
 }
 
 /* Scale n products and add them to the tokens' sums. */
-ALWAYS_INLINE void lane_scale(const LaneWork *work, size_t u, size_t n, SlabKind kind,
+ALWAYS_INLINE void lane_scale(const LaneWork *work, size_t u, size_t n, SlabKind kind, bool shared,
                               __m512 sums[TILE]) {
     size_t halves = n_scales(kind);
     for (size_t i = 0; i < n; i++) {
@@ -85,41 +85,64 @@ ALWAYS_INLINE void lane_scale(const LaneWork *work, size_t u, size_t n, SlabKind
         UNROLL for (size_t t = 0; t < TILE; t++) {
             const void *row = work->tokens->slabs[t];
             const KernelsInputSlab *x = (const KernelsInputSlab *)row + s;
-            __m512 factor = _mm512_mul_ps(d, _mm512_set1_ps(x->d[work->lane]));
+            __m512 factor = shared ? d : _mm512_mul_ps(d, _mm512_set1_ps(x->d[work->lane]));
             __m512 dots = _mm512_cvtepi32_ps(_mm512_load_si512(work->dots[i][t]));
             sums[t] = _mm512_fmadd_ps(dots, factor, sums[t]);
             if (n_addends(kind) == 0) continue;
-            sums[t] = _mm512_fmadd_ps(m, lane_input_sum(x, work->lane, h, halves), sums[t]);
+            sums[t] = _mm512_fmadd_ps(m, lane_input_sum(x, work->lane, h, halves, shared), sums[t]);
         }
     }
 }
 
-/* One lane of 16 rows: ret[t] are the sums of token t. */
-ALWAYS_INLINE void lane_run(LaneWork *work, SlabKind kind, bool is_signed, float ret[TILE][TILE]) {
-    size_t n = work->tokens->n_slabs * n_scales(kind), u = 0;
-    __m512 sums[TILE];
-    UNROLL for (size_t t = 0; t < TILE; t++) sums[t] = _mm512_setzero_ps();
-    for (; u + AHEAD <= n; u += AHEAD) {
+/* Products [u, end) of one lane of 16 rows, added to the tokens' sums. */
+ALWAYS_INLINE void lane_products(LaneWork *work, size_t u, size_t end, SlabKind kind,
+                                 bool is_signed, bool shared, __m512 sums[TILE]) {
+    for (; u + AHEAD <= end; u += AHEAD) {
         lane_dots(work, u, AHEAD, kind, is_signed);
-        lane_scale(work, u, AHEAD, kind, sums);
+        lane_scale(work, u, AHEAD, kind, shared, sums);
     }
-    for (; u < n; u++) {
+    for (; u < end; u++) {
         lane_dots(work, u, 1, kind, is_signed);
-        lane_scale(work, u, 1, kind, sums);
+        lane_scale(work, u, 1, kind, shared, sums);
     }
-    UNROLL for (size_t t = 0; t < TILE; t++) _mm512_store_ps(ret[t], sums[t]);
+}
+
+/* One lane of 16 rows: ret[t] are the sums of token t. */
+ALWAYS_INLINE void lane_run(LaneWork *work, SlabKind kind, bool is_signed, bool shared,
+                            float ret[TILE][TILE]) {
+    size_t n = work->tokens->n_slabs * n_scales(kind);
+    size_t step = shared ? SLAB_GROUP * n_scales(kind) : n;
+    memset(ret, 0, sizeof(float[TILE][TILE]));
+    for (size_t u = 0; u < n; u += step) {
+        __m512 sums[TILE];
+        UNROLL for (size_t t = 0; t < TILE; t++) sums[t] = _mm512_setzero_ps();
+        lane_products(work, u, MIN(u + step, n), kind, is_signed, shared, sums);
+        UNROLL for (size_t t = 0; t < TILE; t++) {
+            const void *row = work->tokens->slabs[t];
+            const KernelsInputSlab *x = (const KernelsInputSlab *)row + u / n_scales(kind);
+            __m512 scale = _mm512_set1_ps(x->d[work->lane]);
+            if (shared) sums[t] = _mm512_fmadd_ps(sums[t], scale, _mm512_load_ps(ret[t]));
+            _mm512_store_ps(ret[t], sums[t]);
+        }
+    }
 }
 
 typedef void LaneRun(LaneWork *work, float ret[TILE][TILE]);
-#define DEFINE_LANE(name, kind, is_signed)                                                         \
+#define DEFINE_LANE(name, kind, is_signed, shared)                                                 \
     static __attribute__((noinline)) void lane_##name(LaneWork *work, float ret[TILE][TILE]) {     \
-        lane_run(work, kind, is_signed, ret);                                                      \
+        lane_run(work, kind, is_signed, shared, ret);                                              \
     }
-DEFINE_LANE(plain, SLAB_PLAIN, true)
-DEFINE_LANE(min, SLAB_MIN, false)
-DEFINE_LANE(halves, SLAB_HALVES, true)
-DEFINE_LANE(halves_min, SLAB_HALVES_MIN, false)
-static LaneRun *const lanes[] = { lane_plain, lane_min, lane_halves, lane_halves_min };
+DEFINE_LANE(plain, SLAB_PLAIN, true, false)
+DEFINE_LANE(min, SLAB_MIN, false, false)
+DEFINE_LANE(shared_plain, SLAB_PLAIN, true, true)
+DEFINE_LANE(shared_min, SLAB_MIN, false, true)
+DEFINE_LANE(shared_halves, SLAB_HALVES, true, true)
+DEFINE_LANE(shared_halves_min, SLAB_HALVES_MIN, false, true)
+/* [shared][kind]: those that INT8_TYPES has */
+static LaneRun *const lanes[2][4] = {
+    { lane_plain, lane_min },
+    { lane_shared_plain, lane_shared_min, lane_shared_halves, lane_shared_halves_min },
+};
 
 /* Lanes i and i + 8, then i + 4, i + 2, i + 1, as fold: the sums of 16 rows. */
 ALWAYS_INLINE __m512 fold_lanes(LaneSums sums, size_t t) {
@@ -154,7 +177,8 @@ static void configure_int8(size_t n_tokens, size_t halves) {
 /* Tokens [token, token + n_tokens) times a panel. */
 static void multiply_tokens(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t token,
                             size_t n_tokens, size_t n_slabs, const uint8_t *panel, LaneSums *sums,
-                            SlabKind kind) {
+                            DotType type) {
+    SlabKind kind = type.kind;
     const uint8_t *x = (const uint8_t *)job->x + token * job->x_stride;
     TileTokens tokens = { .plain = x + n_slabs * sizeof(KernelsInputSlab),
                           .stride = job->x_stride,
@@ -167,7 +191,7 @@ static void multiply_tokens(const KernelsMatmulJob *job, size_t row, size_t n_ro
         work.inputs = tokens.plain + LANE_BLOCK(work.lane) * GGUF_BLOCK;
         for (size_t i = 0; i < n_tiles; i++) {
             work.blocks = panel + (i * SLAB_BLOCKS + work.lane) * lane_stride;
-            lanes[kind](&work, sums[i][work.lane]);
+            lanes[type.shared][kind](&work, sums[i][work.lane]);
         }
     }
     for (size_t i = 0; i < n_tiles; i++) {
@@ -180,11 +204,11 @@ static void multiply_tokens(const KernelsMatmulJob *job, size_t row, size_t n_ro
 
 /* sums: in scratch, behind the panel. */
 static void multiply_tiles(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t n_slabs,
-                           uint8_t *panel, SlabKind kind) {
-    void *sums = panel + PANEL_TILES * SLAB_BLOCKS * n_slabs * block_bytes(kind);
+                           uint8_t *panel, DotType type) {
+    void *sums = panel + PANEL_TILES * SLAB_BLOCKS * n_slabs * block_bytes(type.kind);
     for (size_t token = 0; token < job->n_tokens; token += TILE) {
         size_t n_tokens = MIN(job->n_tokens - token, (size_t)TILE);
-        multiply_tokens(job, row, n_rows, token, n_tokens, n_slabs, panel, sums, kind);
+        multiply_tokens(job, row, n_rows, token, n_tokens, n_slabs, panel, sums, type);
     }
 }
 
@@ -201,7 +225,7 @@ static void multiply_tiles(const KernelsMatmulJob *job, size_t row, size_t n_row
             size_t n_rows = MIN(row_end - row, (size_t)PANEL_ROWS);                                \
             expand_panel(job, row, n_rows, &shape, STRIDE_##type, unpack_##name, kind, zero,       \
                          panel);                                                                   \
-            multiply_tiles(job, row, n_rows, shape.n_slabs, panel, kind);                          \
+            multiply_tiles(job, row, n_rows, shape.n_slabs, panel, DOT_TYPE(type, kind, zero));    \
         }                                                                                          \
         tiles_release();                                                                           \
     }

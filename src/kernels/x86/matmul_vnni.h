@@ -10,7 +10,8 @@
 #define DEFINE_MATMUL(type, name, kind, zero, top)                                                 \
     static void direct_##name(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,       \
                               float *scratch) {                                                    \
-        direct_rows(job, row_begin, row_end, STRIDE_##type, unpack_##name, kind, zero, scratch);   \
+        direct_rows(job, row_begin, row_end, STRIDE_##type, unpack_##name,                         \
+                    DOT_TYPE(type, kind, zero), scratch);                                          \
     }                                                                                              \
     static void panel_##name(const KernelsMatmulJob *job, size_t row, size_t n_rows,               \
                              const RowShape *shape, uint8_t *panel) {                              \
@@ -20,7 +21,8 @@
                                       size_t row_end, float *scratch) {                            \
         assert(job->n % ELEMENTS_##type == 0);                                                     \
         if (job->n_tokens > DIRECT_TOKENS) {                                                       \
-            panel_rows(job, row_begin, row_end, STRIDE_##type, scratch, panel_##name, kind, zero); \
+            panel_rows(job, row_begin, row_end, STRIDE_##type, scratch, panel_##name,              \
+                       DOT_TYPE(type, kind, zero));                                                \
         } else if (job->n_tokens > 0) {                                                            \
             direct_##name(job, row_begin, row_end, scratch);                                       \
         }                                                                                          \

@@ -35,6 +35,10 @@ enum {
     ELEMENTS_IQ4_XS = GGUF_SUPERBLOCK,
 };
 
+/* Types of superblocks take inputs that share scales, where a set has such: llama.cpp gives each
+ * 256 inputs one for these types, and each 32 for the others. */
+#define SHARES_SCALES(type) ((size_t)ELEMENTS_##type == (size_t)GGUF_SUPERBLOCK)
+
 /* STRIDE_Q4_0: bytes of a whole slab of weights, ... */
 #define DEFINE_STRIDE(type, name, kind, zero, top)                                                 \
     STRIDE_##type = KERNELS_SLAB / ELEMENTS_##type * sizeof(GgufBlock##type),

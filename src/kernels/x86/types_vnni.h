@@ -6,4 +6,4 @@
 
 #define DECLARE_MATMUL(type, name, kind, zero, top) KernelsMatmul kernels_matmul_##name##_vnni;
 INT8_TYPES(DECLARE_MATMUL)
-KernelsPack kernels_pack_int8_vnni;
+KernelsPack kernels_pack_int8_vnni, kernels_pack_int8_shared_vnni;
