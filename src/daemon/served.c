@@ -91,7 +91,8 @@ static Status fill(Served *s, const Config *config, Err *err) {
     TRY(engine_new(s->model, &options, &s->engine, err));
     KernelTable kernels;
     TRY(kernels_pick(KERNELS_ALL, &kernels, err)); /* as the engine does */
-    snprintf(s->arithmetic, sizeof s->arithmetic, "kv %s, %s", config->kv, kernels.name);
+    snprintf(s->arithmetic, sizeof s->arithmetic, "kv %s, %s %d", config->kv, kernels.name,
+             KERNELS_REVISION);
     TRY(modelhash_start(gguf_file_bytes(s->model->file), &s->hash, err));
     generator_engine_init(&s->generator, s->engine, s->template_kind, s->name,
                           modelhash_text(s->hash), s->arithmetic);

@@ -142,6 +142,10 @@ typedef struct KernelTable {
     KernelsPeak *peak[KERNELS_N_ARITHMETICS]; /* NULL where matmul has no such */
 } KernelTable;
 
+/* One more whenever a set rounds in another way than before: records of results say by which they
+ * were computed. 2: inputs of superblocks share scales (vnni, amx). */
+enum { KERNELS_REVISION = 2 };
+
 /* Sets of kernels; a mask is an OR of them. */
 typedef enum KernelsSet {
     KERNELS_REF = 1 << 0,      /* every machine */
