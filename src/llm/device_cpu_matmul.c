@@ -14,7 +14,7 @@ enum {
     PART_BYTES = 1 << 18, /* of weights, where few tokens share them */
     FEW_TOKENS = 32,
     MAX_FEW_ROWS = 8 * KERNELS_PANEL_ROWS,
-    MANY_ROWS = 2 * KERNELS_PANEL_ROWS, /* of a part, where many tokens share them */
+    MANY_ROWS = KERNELS_PANEL_ROWS, /* of a part, where many tokens share them */
 };
 
 size_t llm_cpu_gate_floats(size_t max_batch) {

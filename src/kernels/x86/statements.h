@@ -1,13 +1,13 @@
 #pragma once
 /* Instructions of AVX-512 as statements. GCC 12 copies the accumulators of the intrinsics and runs
  * out of registers: a third of the speed of the tiles.
- *     DOT_BYTES(sums, w, x)  int32 sums += four products in each lane; w unsigned, x signed bytes
- *     DOT_BF16(sums, a, b)   f32 sums += two products of bf16 in each lane
+ *     DOT_BYTES(sums, w, x)            int32 sums += four products a lane; w unsigned, x signed
+ *     DOT_BF16(sums, a, b)             f32 sums += two products of bf16 a lane
  *     ADD_PRODUCTS(sums, dots, w)      f32 sums += dots w; dots int32, lost
  *     ADD_SCALED(sums, dots, scale, w) f32 sums += dots (scale w); each step rounded
  *     ADD_ADDENDS(sums, m, x)          f32 sums += m x
- *     HOLD(v)                v in a register: GCC would rather load it again for each use
- *     KEEP(v)                v is computed though nobody reads it
+ *     HOLD(v)                          v in a register: GCC would rather load it again for each use
+ *     KEEP(v)                          v is computed though nobody reads it
  * Steps of an addition to sums stand together: where GCC gathers those of many sums, or moves sums
  * out of registers between them, the products of the next slab wait (14 instead of 10 cycles).
  * Tests on processors without AVX-512 replace them, and <immintrin.h>: tests/kernels/emulated. */
