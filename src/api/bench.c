@@ -100,7 +100,7 @@ static void count_tensor(Run *run, const LlmTensor *t, size_t count[KERNELS_N_AR
                          const KernelTable *kernels) {
     run->weights += (double)t->n_rows * (double)t->n_in;
     run->weight_bytes += (double)t->n_rows * (double)t->row_bytes;
-    count[kernels->arithmetic[t->type]] += t->n_rows * t->n_in;
+    count[kernels_arithmetic(kernels, t->type, 1)] += t->n_rows * t->n_in;
 }
 
 static Status measure_limits(Run *run, Err *err) {

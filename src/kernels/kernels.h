@@ -22,7 +22,9 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 /* How a set multiplies weights of a type, and so the form in which it takes the inputs. */
 typedef enum KernelsArithmetic {
     KERNELS_F32,               /* multiply-add of f32; inputs as they are */
+    KERNELS_F32_LANES,         /* the same; inputs lane by lane: those of a vector are far apart */
     KERNELS_BF16,              /* pairs of bf16, summed in f32 */
+    KERNELS_BF16_LANES,        /* the numbers of BF16, lane by lane */
     KERNELS_BF16_PARTS,        /* the same; inputs are three bf16 that add up to the f32 */
     KERNELS_INT8,              /* fours of int8, summed in int32; a scale for each 32 inputs */
     KERNELS_INT8_SHARED,       /* the same, but a scale for up to 128: four times 32, 512 apart */
@@ -30,6 +32,11 @@ typedef enum KernelsArithmetic {
     KERNELS_INT8_SHARED_TILES, /* those of INT8_SHARED */
     KERNELS_N_ARITHMETICS,
 } KernelsArithmetic;
+/* A matmul may want many tokens' inputs in another form than those of up to few_tokens. */
+typedef struct KernelsForms {
+    size_t few_tokens;
+    KernelsArithmetic few, many;
+} KernelsForms;
 /* Bytes of a row of n inputs in that form, a multiple of 64 unless F32. */
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
 /* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
@@ -59,11 +66,17 @@ typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t
                            float *scratch);
 enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 48, KERNELS_SCRATCH_ROWS = 64 };
 #define KERNELS_ROUND_UP(n) (((n) + 31) / 32 * 32)
+/* For outer products (vec/vec_outer.h): a panel of f32, and sums that wait. */
+enum { KERNELS_PANEL_TOKENS = 256, KERNELS_PANEL_LEVELS = 4 };
+#define KERNELS_OUTER_SCRATCH(n)                                                                   \
+    (KERNELS_PANEL_ROWS *                                                                          \
+     (KERNELS_ROUND_UP(n) + (size_t)KERNELS_PANEL_LEVELS * KERNELS_PANEL_TOKENS))
 /* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. But at least
  * what tiles of bf16 take: 8 KiB and 512 sums a row. */
-#define KERNELS_MATMUL_SCRATCH(n)                                                                  \
+#define KERNELS_DOT_SCRATCH(n)                                                                     \
     (KERNELS_SCRATCH_ROWS *                                                                        \
      MAX(((n) / 512 + 1) * 512 * 3 / 8 + 256, (size_t)(8192 / sizeof(float) + 512)))
+#define KERNELS_MATMUL_SCRATCH(n) MAX(KERNELS_OUTER_SCRATCH(n), KERNELS_DOT_SCRATCH(n))
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);
@@ -130,8 +143,8 @@ typedef struct KernelTable {
     const char *name; /* the best set in it: "avx512" */
     KernelsDecodeRow *decode_row[GGUF_N_TYPE_NUMBERS];
     KernelsMatmul *matmul[GGUF_N_TYPE_NUMBERS];
-    KernelsArithmetic arithmetic[GGUF_N_TYPE_NUMBERS]; /* of matmul */
-    KernelsPack *pack[KERNELS_N_ARITHMETICS];          /* NULL for F32 and where matmul has none */
+    KernelsForms forms[GGUF_N_TYPE_NUMBERS];  /* of matmul: kernels_arithmetic */
+    KernelsPack *pack[KERNELS_N_ARITHMETICS]; /* NULL for F32 and where matmul has none */
     KernelsUnpack *unpack[KERNELS_N_ARITHMETICS];
     KernelsRmsnorm *rmsnorm;
     KernelsRope *rope;
@@ -141,6 +154,13 @@ typedef struct KernelTable {
     KernelsAttention *attention[KERNELS_N_KV_TYPES];
     KernelsPeak *peak[KERNELS_N_ARITHMETICS]; /* NULL where matmul has no such */
 } KernelTable;
+
+/* The form in which the matmul of a type takes the inputs of so many tokens. */
+static inline KernelsArithmetic kernels_arithmetic(const KernelTable *table, uint32_t type,
+                                                   size_t n_tokens) {
+    KernelsForms forms = table->forms[type];
+    return n_tokens <= forms.few_tokens ? forms.few : forms.many;
+}
 
 /* One more whenever a set rounds in another way than before: records of results say by which they
  * were computed. 2: inputs of superblocks share scales (vnni, amx). */

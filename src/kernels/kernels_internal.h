@@ -5,6 +5,10 @@
 #include "kernels/slab.h"
 #include <math.h>
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* For loops on arrays that must become registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
 /* Each overwrites the table's entries with its own. Only where the machine has the set. */
 void kernels_fill_ref(KernelTable *table);
 void kernels_fill_avx2(KernelTable *table);
@@ -18,6 +22,10 @@ void kernels_fill_dotprod(KernelTable *table);
 
 /* Sets of the processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */
 unsigned kernels_cpu_sets(void);
+
+static inline KernelsForms one_form(KernelsArithmetic arithmetic) {
+    return (KernelsForms){ .few = arithmetic, .many = arithmetic };
+}
 
 /* The types of weights, for tables: X(enum suffix, name of functions, bytes of an element or 0). */
 #define KERNELS_WEIGHT_TYPES(X) KERNELS_NUMBER_TYPES(X) KERNELS_BLOCK_TYPES(X)

@@ -38,6 +38,9 @@ static const SetRow sets[] = {
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
     size_t n_slabs = (n + KERNELS_SLAB - 1) / KERNELS_SLAB;
     switch (arithmetic) {
+    /* an odd number of cache lines, so that tokens' inputs do not meet in the same sets */
+    case KERNELS_F32_LANES: return KERNELS_ROUND_UP(n) * sizeof(float) + 64;
+    case KERNELS_BF16_LANES: return ((n + 31) / 32 | 1) * 64;
     case KERNELS_BF16: return (n + 31) / 32 * 64;
     case KERNELS_BF16_PARTS: return (n + 31) / 32 * 3 * 64;
     case KERNELS_INT8:

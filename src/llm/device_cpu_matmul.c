@@ -35,13 +35,17 @@ typedef struct MatmulWork {
 /* ---- inputs ------------------------------------------------------------------------------------
  */
 
+static KernelsArithmetic arithmetic_of(const MatmulWork *work, size_t i) {
+    return kernels_arithmetic(&work->cpu->kernels, work->w[i]->type, work->n_tokens);
+}
+
 static void pack_part(void *context, size_t part, unsigned thread) {
     const MatmulWork *work = context;
     const CpuDevice *cpu = work->cpu;
     bool done[KERNELS_N_ARITHMETICS] = { [KERNELS_F32] = true };
     (void)thread;
     for (size_t i = 0; i < work->n_products; i++) {
-        KernelsArithmetic a = cpu->kernels.arithmetic[work->w[i]->type];
+        KernelsArithmetic a = arithmetic_of(work, i);
         if (done[a]) continue;
         done[a] = true;
         size_t bytes = kernels_packed_bytes(a, work->n_in);
@@ -53,7 +57,7 @@ static void pack_part(void *context, size_t part, unsigned thread) {
 
 static void pack_inputs(MatmulWork *work) {
     for (size_t i = 0; i < work->n_products; i++) {
-        if (work->cpu->kernels.arithmetic[work->w[i]->type] == KERNELS_F32) continue;
+        if (arithmetic_of(work, i) == KERNELS_F32) continue;
         pool_run(work->cpu->pool, llm_cpu_row_parts(work->n_tokens), pack_part, work);
         return;
     }
@@ -67,7 +71,7 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
                         size_t y_stride, float *scratch) {
     const LlmTensor *w = work->w[i];
     const CpuDevice *cpu = work->cpu;
-    KernelsArithmetic a = cpu->kernels.arithmetic[w->type];
+    KernelsArithmetic a = arithmetic_of(work, i);
     KernelsMatmulJob job = {
         .w = w->data + begin * w->row_bytes,
         .row_bytes = w->row_bytes,

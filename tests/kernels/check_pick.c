@@ -54,8 +54,10 @@ static void check_whole(const KernelTable *t) {
     for (uint32_t type = 0; type < GGUF_N_TYPE_NUMBERS; type++) {
         bool known = gguf_type_traits(type) != NULL;
         good &= known == (t->matmul[type] != NULL) && known == (t->decode_row[type] != NULL);
-        KernelsArithmetic a = t->arithmetic[type];
-        good &= a == KERNELS_F32 || (t->pack[a] && t->unpack[a] && t->peak[a]);
+        KernelsArithmetic few = t->forms[type].few, many = t->forms[type].many;
+        good &= t->peak[few] != NULL;
+        good &= few == KERNELS_F32 || (t->pack[few] && t->unpack[few]);
+        good &= many == KERNELS_F32 || (t->pack[many] && t->unpack[many]);
     }
     check(good, "table with holes", t->name, 0, 0);
     for (size_t a = 0; a < KERNELS_N_ARITHMETICS; a++) {

@@ -85,7 +85,7 @@ typedef struct Product {
 /* Inputs in the set's form; x becomes the numbers that they were rounded to, so that ref multiplies
  * the same. */
 static void pack_inputs(Product *p, size_t n, size_t n_tokens, size_t x_stride) {
-    KernelsArithmetic a = set.arithmetic[p->t->type];
+    KernelsArithmetic a = kernels_arithmetic(&set, p->t->type, n_tokens);
     p->job.x = p->x.y;
     p->job.x_stride = x_stride * sizeof(float);
     if (a == KERNELS_F32) return;
@@ -97,6 +97,22 @@ static void pack_inputs(Product *p, size_t n, size_t n_tokens, size_t x_stride) 
     }
     p->job.x = p->packed;
     p->job.x_stride = bytes;
+}
+
+/* The job of token k alone. Its inputs are the same numbers, perhaps in another form, at `form`
+ * (kernels_packed_bytes), 64-byte aligned. */
+static KernelsMatmulJob single_token(const Product *p, size_t k, size_t x_stride, void *form) {
+    KernelsArithmetic many = kernels_arithmetic(&set, p->t->type, p->job.n_tokens);
+    KernelsArithmetic one = kernels_arithmetic(&set, p->t->type, 1);
+    KernelsMatmulJob job = p->job;
+    job.n_tokens = 1;
+    job.x = (const uint8_t *)p->job.x + k * p->job.x_stride;
+    if (one == many) return job;
+    job.x = p->x.y + k * x_stride;
+    if (one == KERNELS_F32) return job;
+    set.pack[one](job.x, job.n, form);
+    job.x = form;
+    return job;
 }
 
 static Product product_new(const GgufTypeTraits *t, size_t n, size_t n_rows, size_t n_tokens,
@@ -174,15 +190,14 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     check(good, "matmul", t->name, n, detail);
     check(guarded_whole(&p.y), "matmul writes outside", t->name, n, detail);
     /* one by one: the same bits */
+    size_t form_bytes = kernels_packed_bytes(kernels_arithmetic(&set, t->type, 1), n);
+    uint8_t *form = need(aligned_alloc(64, (form_bytes + 64) / 64 * 64));
     for (size_t k = 0; k < n_tokens; k++) {
-        for (size_t r = 0; r < n_rows; r++) {
-            KernelsMatmulJob job = p.job;
-            job.n_tokens = 1;
-            job.x = (const uint8_t *)p.job.x + k * p.job.x_stride;
-            job.y = single.y + k * p.job.y_stride;
-            set.matmul[t->type](&job, r, r + 1, p.scratch);
-        }
+        KernelsMatmulJob job = single_token(&p, k, n + shift, form);
+        job.y = single.y + k * p.job.y_stride;
+        for (size_t r = 0; r < n_rows; r++) set.matmul[t->type](&job, r, r + 1, p.scratch);
     }
+    free(form);
     check(same_bits(single.y, p.y.y, n_y), "matmul depends on the batch", t->name, n, detail);
     /* in two ranges of rows: the same bits */
     size_t cut = random_bits() % (n_rows + 1);
@@ -300,7 +315,9 @@ static float largest_sharing(KernelsArithmetic a, const float *x, size_t n, size
 /* By what a number may differ once it is packed; max: of those that share its scale. */
 static double pack_limit(KernelsArithmetic a, float x, float max) {
     switch (a) {
-    case KERNELS_BF16: return fabs((double)x) / 256 + 0x1p-133;
+    case KERNELS_F32_LANES: return 0;
+    case KERNELS_BF16:
+    case KERNELS_BF16_LANES: return fabs((double)x) / 256 + 0x1p-133;
     case KERNELS_BF16_PARTS: return fabsf(x) < 0x1p-100F ? 0x1p-133 : 0;
     default: return (double)max * (0.5001 / 127) + 0x1p-120;
     }
@@ -369,6 +386,9 @@ static void check_matmul(const GgufTypeTraits *t) {
         for (size_t j = 0; j < N_ELEMENTS(tokens); j++, k++) {
             check_product(t, lengths[i], rows[k % 5], tokens[j], k % 3, k % 7 == 0);
         }
+    }
+    for (size_t i = 0; t->n_elements == 1 && i < n_lengths; i++) { /* many in all sets */
+        check_product(t, lengths[i], rows[i % 5], 63, i % 3, i % 2);
     }
     size_t large = t->n_elements == 1 ? 4099 : 11008;
     check_product(t, large, 5, 1, 1, false);

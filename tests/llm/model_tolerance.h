@@ -13,7 +13,7 @@ static inline bool model_uses(const LlmModel *model, const KernelTable *kernels,
     const GgufType types[] = { model->output.type, l->wq.type,     l->wk.type,   l->wv.type,
                                l->wo.type,         l->w_gate.type, l->w_up.type, l->w_down.type };
     for (size_t i = 0; i < N_ELEMENTS(types); i++) {
-        if (which >> kernels->arithmetic[types[i]] & 1) return true;
+        if (which >> kernels_arithmetic(kernels, types[i], 1) & 1) return true;
     }
     return false;
 }

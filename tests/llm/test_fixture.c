@@ -171,7 +171,7 @@ static bool rounds(unsigned set, const char *what) {
         type = GGUF_TYPE_Q4_K;
     else if (!gguf_type_parse(what, &type))
         return false;
-    KernelsArithmetic a = kernels.arithmetic[type];
+    KernelsArithmetic a = kernels_arithmetic(&kernels, type, 1);
     return a != KERNELS_F32 && a != KERNELS_BF16_PARTS;
 }
 

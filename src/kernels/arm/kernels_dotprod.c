@@ -161,7 +161,7 @@ void kernels_fill_dotprod(KernelTable *table) {
     table->peak[KERNELS_INT8] = peak_int8_dotprod;
 #define FILL_TYPE(type, name, halves, min)                                                         \
     table->matmul[GGUF_TYPE_##type] = matmul_##name##_dotprod;                                     \
-    table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8;
+    table->forms[GGUF_TYPE_##type] = one_form(KERNELS_INT8);
     NEON_QUANTIZED_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

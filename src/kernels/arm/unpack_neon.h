@@ -8,7 +8,6 @@
 #include <string.h>
 
 #ifndef ALWAYS_INLINE
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 
 /* X(enum suffix, name of functions, halves have scales of their own, there are addends) */

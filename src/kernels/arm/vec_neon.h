@@ -8,6 +8,8 @@ typedef float32x4_t Vec;
 /* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators, a group of weights 8 more, of the 32
  * registers; and rows of a tile of attention, with four keys each. */
 enum { VEC_LANES = 4, VEC_TILE_TOKENS = 4, VEC_TILE_ROWS = 4 };
+/* A tile of outer products: 3 vectors of rows x 8 tokens are 24 accumulators. */
+enum { OUTER_VECS = 3, OUTER_TOKENS = 8 };
 #define VEC_NAME(name) name##_neon
 
 static inline Vec vec_zero(void) {
@@ -61,6 +63,10 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return vfmaq_f32(c, a, b);
 }
+/* a *b + c in all lanes */
+static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
+    return vec_fma(a, vec_set1(*b), c);
+}
 /* NaN where one of them is */
 static inline Vec vec_max(Vec a, Vec b) {
     return vmaxq_f32(a, b);
@@ -78,6 +84,12 @@ static inline Vec vec_exp2_whole(Vec n) {
 }
 static inline Vec vec_swap_pairs(Vec v) {
     return vrev64q_f32(v);
+}
+/* In place: v[i] lane k becomes v[k] lane i. */
+static inline void vec_transpose(Vec v[VEC_LANES]) {
+    float32x4x2_t a = vzipq_f32(v[0], v[2]), b = vzipq_f32(v[1], v[3]);
+    float32x4x2_t c = vzipq_f32(a.val[0], b.val[0]), d = vzipq_f32(a.val[1], b.val[1]);
+    v[0] = c.val[0], v[1] = c.val[1], v[2] = d.val[0], v[3] = d.val[1];
 }
 /* Lanes i and i + 2, then i + 1. */
 static inline float vec_sum(Vec v) {

@@ -4,15 +4,15 @@
  *
  * Every output has one accumulator of VEC_LANES partial sums, which takes the inputs in order, and
  * one fixed tree that adds the lanes at the end. Tiles of rows x tokens only decide how many such
- * sums run side by side; so all paths below give the same bits.
- * With few tokens memory decides: rows are decoded in registers as they come, and those of single
- * numbers are fetched meanwhile. With more, a part of some rows is decoded into scratch (L2), over
- * which one tile's tokens pass, whose inputs stay in L1; then the next tile's. Sums wait in scratch
- * until the next part. The inputs of many tokens are more than L2 holds: they are read once for 48
- * rows, and the next tile's are fetched meanwhile. One thread of a busy Zen 4, 512 tokens, against
- * 16 rows without fetching: 15 (4,096 inputs) and 32 % (11,008) less time with AVX2, 4 and 28 %
- * with AVX-512. */
+ * sums run side by side. Here are few tokens, where memory decides: rows are decoded in registers
+ * as they come, and those of single numbers are fetched meanwhile. Many: vec_outer.h. */
 #include "kernels/kernels_internal.h"
+
+/* Of a tile of outer products. */
+static inline Vec outer_add(Vec sum, Vec w, const float *x) {
+    return vec_fma_one(w, x, sum);
+}
+#include "kernels/vec/vec_outer.h"
 
 #include <string.h>
 
@@ -30,18 +30,7 @@ typedef struct Column {
     Vec v[KERNELS_MATMUL_ROWS];
 } Column;
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-enum {
-    GROUP_VECS = 32 / VEC_LANES,
-    FEW_TOKENS = 16, /* so few that memory decides */
-    PANEL_ROWS = 48,
-    PANEL_INPUTS = 512,
-    PANEL_TOKENS = 126, /* for more, rows are decoded again */
-    PANEL_FLOATS = PANEL_ROWS * PANEL_INPUTS,
-};
-_Static_assert(PANEL_FLOATS * sizeof(float) + PANEL_ROWS * PANEL_TOKENS * sizeof(Vec) <=
-                   KERNELS_MATMUL_SCRATCH(0) * sizeof(float),
-               "a panel and its sums");
+enum { GROUP_VECS = 32 / VEC_LANES, FEW_TOKENS = 16 };
 
 /* ---- decoding ---------------------------------------------------------------------------------
  */
@@ -55,11 +44,6 @@ static inline Vec f16_at(const uint8_t *row, size_t i) {
 static inline Vec bf16_at(const uint8_t *row, size_t i) {
     return vec_load_bf16(row + 2 * i * VEC_LANES);
 }
-/* Of a panel: vectors of its four rows in turn. */
-static inline Vec panel_at(const uint8_t *row, size_t i) {
-    return f32_at(row, i * KERNELS_MATMUL_ROWS);
-}
-
 ALWAYS_INLINE Group group_at(const uint8_t *row, size_t g, VectorAt *at, DecodeGroup *decode) {
     if (decode) return decode(row, g);
     Group group;
@@ -228,128 +212,61 @@ ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, si
 /* ---- many tokens ------------------------------------------------------------------------------
  */
 
-/* Some rows times some tokens. PANEL_INPUTS of each row are decoded at a time, and lie vector by
- * vector of four rows in turn, as a tile reads them: as one stream. */
-typedef struct Panel {
-    const KernelsMatmulJob *job;
-    size_t row, n_rows;
-    size_t begin, end; /* tokens */
-    float *w;          /* [rows / 4, PANEL_INPUTS / VEC_LANES, 4, VEC_LANES] */
-    Column *sums;      /* [rows / 4, PANEL_TOKENS] */
-} Panel;
-
-/* Those of a row and the three after it. */
-static inline Column *sums_of(const Panel *p, size_t row) {
-    return p->sums + row / KERNELS_MATMUL_ROWS * PANEL_TOKENS;
+ALWAYS_INLINE void decode_group(const KernelsMatmulJob *job, const uint8_t *row, size_t g,
+                                size_t element_bytes, VectorAt *at, DecodeGroup *decode,
+                                float *ret) {
+    bool whole = !element_bytes || 32 * (g + 1) <= job->n;
+    store_group(whole ? group_at(row, g, at, decode) : tail_of(row, job->n, element_bytes, at),
+                ret);
 }
 
-/* Inputs [i, i + n) of each row. */
-ALWAYS_INLINE void panel_decode(const Panel *p, size_t i, size_t n, VectorAt *at,
-                                DecodeGroup *decode) {
-    for (size_t r = 0; r < p->n_rows; r++) {
-        const uint8_t *w = (const uint8_t *)p->job->w + (p->row + r) * p->job->row_bytes;
-        size_t lane = r % KERNELS_MATMUL_ROWS;
-        float *to = p->w + (r - lane) * PANEL_INPUTS + lane * VEC_LANES;
-        for (size_t g = i / 32; g < (i + n) / 32; g++) {
-            Group group = group_at(w, g, at, decode);
-            for (size_t j = 0; j < GROUP_VECS; j++, to += KERNELS_MATMUL_ROWS * VEC_LANES) {
-                vec_store(to, group.v[j]);
-            }
+/* KERNELS_F32_LANES: [VEC_LANES, steps], zeros up to a whole group of 32. */
+static void VEC_NAME(pack_lanes)(const float *x, size_t n, void *y) {
+    size_t steps = KERNELS_ROUND_UP(n) / VEC_LANES;
+    for (size_t step = 0; step < steps; step += VEC_LANES) {
+        Vec rows[VEC_LANES];
+        for (size_t i = 0; i < VEC_LANES; i++) {
+            size_t begin = (step + i) * VEC_LANES, left = begin < n ? n - begin : 0;
+            rows[i] = left >= VEC_LANES ? vec_load(x + begin)
+                      : left > 0        ? vec_load_part(x + begin, left)
+                                        : vec_zero();
         }
+        store_lanes(rows, MIN(steps - step, (size_t)VEC_LANES), y, steps, step);
     }
 }
-
-/* Four rows' share of n inputs, from x on, of each of the next tile's tokens: to L2. */
-static inline void fetch_inputs(const char *x, size_t x_stride, size_t n, size_t row) {
-    size_t bytes = n * sizeof(float), share = bytes * KERNELS_MATMUL_ROWS / PANEL_ROWS;
-    for (size_t t = 0; t < VEC_TILE_TOKENS; t++, x += x_stride) {
-        const char *at = x + bytes * row / PANEL_ROWS;
-        for (size_t i = 0; i < share; i += 64) __builtin_prefetch(at + i, 0, 2);
-    }
-}
-
-/* Inputs [i, i + n) of the panel's rows times its tokens, added to sums. Rows past the end are what
- * scratch holds, and not stored. Not inlined: one copy serves all types. */
-static __attribute__((noinline)) void panel_multiply(const Panel *p, size_t i, size_t n) {
-    Rows rows = { .x = (const char *)p->job->x + i * sizeof(float),
-                  .x_stride = p->job->x_stride,
-                  .n = n };
-    for (size_t t = p->begin; t < p->end; t += VEC_TILE_TOKENS) {
-        const char *next = (const char *)rows.x + (t + VEC_TILE_TOKENS) * rows.x_stride;
-        bool fetch = t + 2 * VEC_TILE_TOKENS <= p->end;
-        for (size_t row = 0; row < p->n_rows; row += KERNELS_MATMUL_ROWS) {
-            if (fetch) fetch_inputs(next, rows.x_stride, n, row);
-            for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
-                rows.w[r] = (const uint8_t *)(p->w + row * PANEL_INPUTS + r * VEC_LANES);
-            }
-            tiles(&rows, t, MIN(t + VEC_TILE_TOKENS, p->end), false, 0, panel_at, NULL,
-                  sums_of(p, row) + t - p->begin);
-        }
-    }
-}
-
-/* The last n % 32 inputs. */
-ALWAYS_INLINE void panel_tail(const Panel *p, size_t element_bytes, VectorAt *at) {
-    const KernelsMatmulJob *job = p->job;
-    size_t whole = job->n / 32 * 32;
-    Rows rows = { .x = (const char *)job->x + whole * sizeof(float),
-                  .x_stride = job->x_stride,
-                  .n = job->n - whole };
-    for (size_t row = 0; row < p->n_rows; row += KERNELS_MATMUL_ROWS) {
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) { /* past the end: the last one again */
-            size_t from = p->row + MIN(row + r, p->n_rows - 1);
-            rows.w[r] = (const uint8_t *)job->w + from * job->row_bytes + whole * element_bytes;
-        }
-        tiles(&rows, p->begin, p->end, false, element_bytes, at, NULL, sums_of(p, row));
-    }
-}
-
-ALWAYS_INLINE void panel_run(const Panel *p, size_t element_bytes, VectorAt *at,
-                             DecodeGroup *decode) {
-    for (size_t r = 0; r < p->n_rows; r += KERNELS_MATMUL_ROWS) {
-        memset(sums_of(p, r), 0, (p->end - p->begin) * sizeof(Column));
-    }
-    size_t whole = p->job->n / 32 * 32;
-    for (size_t i = 0; i < whole; i += PANEL_INPUTS) {
-        size_t n = MIN(whole - i, (size_t)PANEL_INPUTS);
-        panel_decode(p, i, n, at, decode);
-        panel_multiply(p, i, n);
-    }
-    if (element_bytes && whole < p->job->n) panel_tail(p, element_bytes, at);
-    for (size_t r = 0; r < p->n_rows; r += KERNELS_MATMUL_ROWS) {
-        store_columns(p->job, p->row + r, MIN(p->n_rows - r, (size_t)KERNELS_MATMUL_ROWS), p->begin,
-                      p->end - p->begin, sums_of(p, r));
+static void VEC_NAME(unpack_lanes)(const void *packed, size_t n, float *x) {
+    size_t steps = KERNELS_ROUND_UP(n) / VEC_LANES;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = ((const float *)packed)[i % VEC_LANES * steps + i / VEC_LANES];
     }
 }
 
 ALWAYS_INLINE void matmul_with(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                float *scratch, size_t element_bytes, VectorAt *at,
-                               DecodeGroup *decode) {
-    if (job->n_tokens <= (element_bytes ? FEW_TOKENS : VEC_TILE_TOKENS)) {
+                               DecodeGroup *decode, GroupUnits *units) {
+    if (job->n_tokens <= FEW_TOKENS)
         direct_rows(job, row_begin, row_end, element_bytes, at, decode);
-        return;
-    }
-    Panel p = { .job = job, .w = scratch, .sums = (Column *)(void *)(scratch + PANEL_FLOATS) };
-    for (p.row = row_begin; p.row < row_end; p.row += PANEL_ROWS) {
-        p.n_rows = MIN(row_end - p.row, (size_t)PANEL_ROWS);
-        for (p.begin = 0; p.begin < job->n_tokens; p.begin = p.end) {
-            p.end = MIN(p.begin + PANEL_TOKENS, job->n_tokens);
-            panel_run(&p, element_bytes, at, decode);
-        }
-    }
+    else
+        outer_rows(job, row_begin, row_end, scratch, KERNELS_ROUND_UP(job->n), 32, units);
 }
 
 #define VEC_DEFINE_TYPE(name, element_bytes, at, decode)                                           \
     static void VEC_NAME(decode_row_##name)(const void *row, size_t n, float *y) {                 \
         decode_row_with(row, n, y, element_bytes, at, decode);                                     \
     }                                                                                              \
+    ALWAYS_INLINE void units_##name(const KernelsMatmulJob *job, const uint8_t *row, size_t g,     \
+                                    float *ret) {                                                  \
+        decode_group(job, row, g, element_bytes, at, decode, ret);                                 \
+    }                                                                                              \
     static void VEC_NAME(matmul_##name)(const KernelsMatmulJob *job, size_t row_begin,             \
                                         size_t row_end, float *scratch) {                          \
-        matmul_with(job, row_begin, row_end, scratch, element_bytes, at, decode);                  \
+        matmul_with(job, row_begin, row_end, scratch, element_bytes, at, decode, units_##name);    \
     }
 #define VEC_DEFINE_NUMBERS(type, name, element_bytes)                                              \
     VEC_DEFINE_TYPE(name, element_bytes, name##_at, NULL)
 #define VEC_DEFINE_BLOCKS(type, name, element_bytes) VEC_DEFINE_TYPE(name, 0, NULL, decode_##name)
 #define VEC_FILL_TYPE(type, name, element_bytes)                                                   \
     table->decode_row[GGUF_TYPE_##type] = VEC_NAME(decode_row_##name);                             \
-    table->matmul[GGUF_TYPE_##type] = VEC_NAME(matmul_##name);
+    table->matmul[GGUF_TYPE_##type] = VEC_NAME(matmul_##name);                                     \
+    table->forms[GGUF_TYPE_##type] =                                                               \
+        (KernelsForms){ FEW_TOKENS, .few = KERNELS_F32, .many = KERNELS_F32_LANES };

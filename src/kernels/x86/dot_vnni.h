@@ -42,21 +42,9 @@ ALWAYS_INLINE __m512 input_sum(const KernelsInputSlab *x, size_t h, size_t halve
     return shared ? sum : _mm512_mul_ps(sum, _mm512_load_ps(x->d));
 }
 
-/* Each of four vectors' lanes i and i + 8, then i + 4, i + 2, i + 1. */
-ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
-    __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
-                              _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
-    __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
-                              _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
-    __m512 s =
-        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
-    return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
-}
-
-/* The same of 16 vectors: ret[i] is the sum of v[i]'s lanes. Of each two vectors, a blend takes
- * what stays in its place and one permutation what is added to it; blends are free beside products.
+/* fold_four's sums of 16 vectors: ret[i] is the sum of v[i]'s lanes. Of each two vectors, a blend
+ * takes what stays in its place and one permutation what is added to it; blends are free beside
+ * products.
  */
 ALWAYS_INLINE __m512 fold_16(const __m512 v[16]) {
     const __m512i quarters =

@@ -96,17 +96,17 @@ void kernels_fill_amx(KernelTable *table) {
     table->peak[KERNELS_INT8_SHARED_TILES] = peak_int8_amx;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = matmul_##name##_amx;                                         \
-    table->arithmetic[GGUF_TYPE_##type] =                                                          \
-        SHARES_SCALES(type) ? KERNELS_INT8_SHARED_TILES : KERNELS_INT8_TILES;
+    table->forms[GGUF_TYPE_##type] =                                                               \
+        one_form(SHARES_SCALES(type) ? KERNELS_INT8_SHARED_TILES : KERNELS_INT8_TILES);
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
     table->matmul[GGUF_TYPE_BF16] = matmul_bf16_amx;
-    table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;
+    table->forms[GGUF_TYPE_BF16] = one_form(KERNELS_BF16);
     table->pack[KERNELS_BF16] = pack_bf16;
     table->unpack[KERNELS_BF16] = unpack_bf16;
     table->peak[KERNELS_BF16] = peak_bf16_amx;
     table->matmul[GGUF_TYPE_F16] = matmul_f16_amx;
-    table->arithmetic[GGUF_TYPE_F16] = KERNELS_BF16_PARTS;
+    table->forms[GGUF_TYPE_F16] = one_form(KERNELS_BF16_PARTS);
     table->pack[KERNELS_BF16_PARTS] = pack_bf16_parts;
     table->unpack[KERNELS_BF16_PARTS] = unpack_bf16_parts;
     table->peak[KERNELS_BF16_PARTS] = peak_f16_amx;

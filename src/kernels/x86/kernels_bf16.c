@@ -4,40 +4,30 @@
  *
  * An output is a vector of 16 partial sums of pairs, which takes the inputs in order, 32 at a time,
  * and one fixed tree that adds the lanes; tiles only decide how many such sums run side by side.
- * The instruction takes numbers below 2^-126 for zero. Weights are used as they stand. Tokens are
- * taken in blocks whose inputs stay in L2 while all rows pass by. With few tokens memory decides,
- * and the next tile's rows are fetched meanwhile: one thread on Zen 4, 1, 4, 8 tokens: 20, 17, 12.5
- * -> 23, 19, 14.5 GB/s. */
+ * The instruction takes numbers below 2^-126 for zero. Weights are used as they stand. With few
+ * tokens memory decides, and the next tile's rows are fetched meanwhile: one thread on Zen 4, 1, 4,
+ * 8 tokens: 20, 17, 12.5 -> 23, 19, 14.5 GB/s. Many tokens: vec/vec_outer.h; to transpose the
+ * weights pays from some 50 on. */
 #include "kernels/x86/pack_bf16.h"
-#include "kernels/x86/statements.h"
+#include "kernels/x86/vec_avx512.h"
 
-#include <immintrin.h>
 #include <string.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+/* Of a tile of outer products; units are pairs. */
+static inline Vec outer_add(Vec sum, Vec w, const float *x) {
+    DOT_BF16_ONE(sum, w, *x);
+    return sum;
+}
+#include "kernels/vec/vec_outer.h"
 
-enum { TILE_ROWS = 4, TILE_TOKENS = 5, FEW_TOKENS = 16, L2_INPUT_BYTES = 384 << 10 };
+enum { TILE_ROWS = 4, TILE_TOKENS = 5, FEW_TOKENS = 48 };
 
 typedef struct Tile {
     const uint16_t *w[TILE_ROWS];
     const uint16_t *x[TILE_TOKENS]; /* packed: zeros follow the last input */
     size_t n;
-    size_t ahead; /* bytes from a row to the one that is fetched meanwhile; 0: none is */
+    size_t ahead; /* bytes from a row to the one that is fetched meanwhile */
 } Tile;
-
-/* Four sums at once: lanes i and i + 8, then i + 4, i + 2, i + 1. */
-ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
-    __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
-                              _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
-    __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
-                              _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
-    __m512 s =
-        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
-    return _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s));
-}
 
 ALWAYS_INLINE void tile_sums(const Tile *tile, size_t n_tokens, __m128 ret[TILE_TOKENS]) {
     __m512 sums[TILE_TOKENS][TILE_ROWS];
@@ -50,7 +40,6 @@ ALWAYS_INLINE void tile_sums(const Tile *tile, size_t n_tokens, __m128 ret[TILE_
         __m512i weights[TILE_ROWS];
         UNROLL for (size_t r = 0; r < TILE_ROWS; r++) {
             weights[r] = _mm512_maskz_loadu_epi16(mask, tile->w[r] + i);
-            if (!tile->ahead) continue;
             _mm_prefetch((const char *)(tile->w[r] + i) + tile->ahead, _MM_HINT_T1);
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
@@ -78,8 +67,7 @@ static TileSums *const tiles[TILE_TOKENS] = { tile_sums_1, tile_sums_2, tile_sum
 /* Up to four rows times n_tokens tokens. Past the last row, that one again. */
 static void multiply_tile(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t token,
                           size_t n_tokens) {
-    Tile tile = { .n = job->n,
-                  .ahead = job->n_tokens <= FEW_TOKENS ? TILE_ROWS * job->row_bytes : 0 };
+    Tile tile = { .n = job->n, .ahead = TILE_ROWS * job->row_bytes };
     __m128 sums[TILE_TOKENS];
     for (size_t r = 0; r < TILE_ROWS; r++) {
         const char *w = (const char *)job->w + (row + MIN(r, n_rows - 1)) * job->row_bytes;
@@ -98,21 +86,58 @@ static void multiply_tile(const KernelsMatmulJob *job, size_t row, size_t n_rows
     }
 }
 
+static void few_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end) {
+    size_t n_tiles = (job->n_tokens + TILE_TOKENS - 1) / TILE_TOKENS;
+    for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
+        size_t n_rows = MIN(row_end - row, (size_t)TILE_ROWS), token = 0;
+        for (size_t i = 0; i < n_tiles; i++) { /* of nearly the same size */
+            size_t here = (job->n_tokens - token + n_tiles - i - 1) / (n_tiles - i);
+            multiply_tile(job, row, n_rows, token, here);
+            token += here;
+        }
+    }
+}
+
+/* ---- many tokens ------------------------------------------------------------------------------
+ */
+
+enum { GROUP_PAIRS = BF16_GROUP / 2 };
+
+ALWAYS_INLINE void pairs_at(const KernelsMatmulJob *job, const uint8_t *row, size_t g, float *ret) {
+    size_t left = job->n - g * BF16_GROUP;
+    __mmask32 mask = left < BF16_GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
+    _mm512_store_si512(ret, _mm512_maskz_loadu_epi16(mask, row + 2 * g * BF16_GROUP));
+}
+
 static void matmul_bf16_bf16(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                              float *scratch) {
-    size_t fits = MAX(L2_INPUT_BYTES / MAX(job->x_stride, (size_t)1), (size_t)TILE_TOKENS);
-    (void)scratch;
-    for (size_t begin = 0, n; begin < job->n_tokens; begin += n) {
-        n = MIN(fits, job->n_tokens - begin);
-        size_t n_tiles = (n + TILE_TOKENS - 1) / TILE_TOKENS;
-        for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
-            size_t n_rows = MIN(row_end - row, (size_t)TILE_ROWS), token = begin;
-            for (size_t i = 0; i < n_tiles; i++) { /* of nearly the same size */
-                size_t here = (begin + n - token + n_tiles - i - 1) / (n_tiles - i);
-                multiply_tile(job, row, n_rows, token, here);
-                token += here;
-            }
+    if (job->n_tokens <= FEW_TOKENS) {
+        few_rows(job, row_begin, row_end);
+        return;
+    }
+    size_t n_pairs = (job->n + BF16_GROUP - 1) / BF16_GROUP * GROUP_PAIRS;
+    outer_rows(job, row_begin, row_end, scratch, n_pairs, GROUP_PAIRS, pairs_at);
+}
+
+/* KERNELS_BF16_LANES: pairs [VEC_LANES, steps]. */
+static void pack_bf16_lanes(const float *x, size_t n, void *y) {
+    size_t steps = (n + BF16_GROUP - 1) / BF16_GROUP;
+    for (size_t step = 0; step < steps; step += VEC_LANES) {
+        _Alignas(64) uint16_t packed[VEC_LANES * BF16_GROUP] = { 0 };
+        size_t begin = step * BF16_GROUP;
+        pack_bf16(x + begin, MIN(n - begin, sizeof packed / sizeof *packed), packed);
+        Vec rows[VEC_LANES];
+        for (size_t i = 0; i < VEC_LANES; i++) {
+            rows[i] = _mm512_load_ps(packed + i * BF16_GROUP);
         }
+        store_lanes(rows, MIN(steps - step, (size_t)VEC_LANES), y, steps, step);
+    }
+}
+static void unpack_bf16_lanes(const void *packed, size_t n, float *x) {
+    size_t steps = (n + BF16_GROUP - 1) / BF16_GROUP;
+    for (size_t i = 0; i < n; i++) {
+        size_t pair = i / 2 % VEC_LANES * steps + i / BF16_GROUP;
+        x[i] = gguf_bf16_to_f32(((const uint16_t *)packed)[2 * pair + i % 2]);
     }
 }
 
@@ -138,8 +163,11 @@ static double peak_bf16_bf16(size_t n_rounds) {
 void kernels_fill_bf16(KernelTable *table) {
     table->name = "bf16";
     table->matmul[GGUF_TYPE_BF16] = matmul_bf16_bf16;
-    table->arithmetic[GGUF_TYPE_BF16] = KERNELS_BF16;
+    table->forms[GGUF_TYPE_BF16] =
+        (KernelsForms){ FEW_TOKENS, .few = KERNELS_BF16, .many = KERNELS_BF16_LANES };
     table->pack[KERNELS_BF16] = pack_bf16;
     table->unpack[KERNELS_BF16] = unpack_bf16;
+    table->pack[KERNELS_BF16_LANES] = pack_bf16_lanes;
+    table->unpack[KERNELS_BF16_LANES] = unpack_bf16_lanes;
     table->peak[KERNELS_BF16] = peak_bf16_bf16;
 }

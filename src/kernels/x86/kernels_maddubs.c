@@ -75,7 +75,7 @@ void kernels_fill_maddubs(KernelTable *table) {
     table->peak[KERNELS_INT8] = peak_int8_maddubs;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = matmul_##name##_maddubs;                                     \
-    table->arithmetic[GGUF_TYPE_##type] = KERNELS_INT8;
+    table->forms[GGUF_TYPE_##type] = one_form(KERNELS_INT8);
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

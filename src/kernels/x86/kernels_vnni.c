@@ -97,7 +97,8 @@ void kernels_fill_vnni(KernelTable *table) {
     table->peak[KERNELS_INT8_SHARED] = peak_int8_vnni;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     table->matmul[GGUF_TYPE_##type] = kernels_matmul_##name##_vnni;                                \
-    table->arithmetic[GGUF_TYPE_##type] = SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8;
+    table->forms[GGUF_TYPE_##type] =                                                               \
+        one_form(SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8);
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

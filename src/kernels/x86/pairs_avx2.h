@@ -5,7 +5,6 @@
 #include "kernels/x86/levels_avx2.h"
 
 /* All loops over pairs, halves and steps are on arrays that must become registers. */
-#define UNROLL _Pragma("GCC unroll 16")
 
 /* A vector of 32 bits has half of a slab's lanes; their blocks are four pairs: lanes i and i + 4.
  */

@@ -6,24 +6,6 @@
 
 enum { TILE = 16 }; /* rows of weights and tokens of a tile */
 
-/* 16 x 16 numbers of 32 bits: ret[j] holds number j of each. */
-ALWAYS_INLINE void transpose_16(const __m512i rows[TILE], __m512i ret[TILE]) {
-    __m512i fours[4][4]; /* [rows / 4][j]: number 4 c + j of four rows in chunk c of 128 bits */
-    UNROLL for (size_t g = 0; g < 4; g++) {
-        transpose(rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3], fours[g]);
-    }
-    UNROLL for (size_t j = 0; j < 4; j++) {
-        __m512i ab0 = _mm512_shuffle_i32x4(fours[0][j], fours[1][j], 0x44);
-        __m512i ab1 = _mm512_shuffle_i32x4(fours[0][j], fours[1][j], 0xEE);
-        __m512i cd0 = _mm512_shuffle_i32x4(fours[2][j], fours[3][j], 0x44);
-        __m512i cd1 = _mm512_shuffle_i32x4(fours[2][j], fours[3][j], 0xEE);
-        ret[j] = _mm512_shuffle_i32x4(ab0, cd0, 0x88);
-        ret[4 + j] = _mm512_shuffle_i32x4(ab0, cd0, 0xDD);
-        ret[8 + j] = _mm512_shuffle_i32x4(ab1, cd1, 0x88);
-        ret[12 + j] = _mm512_shuffle_i32x4(ab1, cd1, 0xDD);
-    }
-}
-
 /* A block of 32 weights of 16 rows; only as many factors as the kind has are there (block_bytes):
  * scales, addends. */
 typedef struct TileBlock {

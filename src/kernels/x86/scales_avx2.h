@@ -6,7 +6,6 @@
 #include <string.h>
 
 #ifndef ALWAYS_INLINE
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 
 /* An f16. */

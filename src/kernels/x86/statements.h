@@ -3,6 +3,8 @@
  * out of registers: a third of the speed of the tiles.
  *     DOT_BYTES(sums, w, x)            int32 sums += four products a lane; w unsigned, x signed
  *     DOT_BF16(sums, a, b)             f32 sums += two products of bf16 a lane
+ *     DOT_BF16_ONE(sums, a, b)         the same with one pair b, in memory, for all lanes
+ *     ADD_ONE(sums, w, x)              f32 sums += w x; x, in memory, the same for all lanes
  *     ADD_PRODUCTS(sums, dots, w)      f32 sums += dots w; dots int32, lost
  *     ADD_SCALED(sums, dots, scale, w) f32 sums += dots (scale w); each step rounded
  *     ADD_ADDENDS(sums, m, x)          f32 sums += m x
@@ -16,6 +18,9 @@
 #else
 #define DOT_BYTES(sums, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x))
 #define DOT_BF16(sums, a, b) __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b))
+#define DOT_BF16_ONE(sums, a, b)                                                                   \
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(a), "m"(b))
+#define ADD_ONE(sums, w, x) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(x))
 #define ADD_PRODUCTS(sums, dots, w)                                                                \
     __asm__("vcvtdq2ps %1, %1\n\t"                                                                 \
             "vfmadd231ps %2, %1, %0"                                                               \

@@ -9,14 +9,12 @@
  * both are exact. What counts is the number of 512-bit operations: Zen 4 does some 1.2 a cycle. */
 #include "kernels/kernels_internal.h"
 #include "kernels/slab.h"
+#include "kernels/x86/lanes_avx512.h"
 #include "kernels/x86/scales_avx2.h"
 
 #include <assert.h>
 #include <immintrin.h>
 #include <string.h>
-
-/* All loops over steps, rows and tokens are on arrays that must become registers. */
-#define UNROLL _Pragma("GCC unroll 16")
 
 typedef struct Slab {
     __m512i q[SLAB_STEPS];
@@ -51,16 +49,6 @@ ALWAYS_INLINE __m512i four_blocks(const uint8_t *p, size_t stride) {
     v = _mm512_inserti32x4(v, _mm_loadu_si128(at[1]), 1);
     v = _mm512_inserti32x4(v, _mm_loadu_si128(at[2]), 2);
     return _mm512_inserti32x4(v, _mm_loadu_si128(at[3]), 3);
-}
-
-/* 4 x 4 numbers of 32 bits in each 128-bit lane */
-ALWAYS_INLINE void transpose(__m512i a, __m512i b, __m512i c, __m512i d, __m512i ret[4]) {
-    __m512i ab0 = _mm512_unpacklo_epi32(a, b), ab1 = _mm512_unpackhi_epi32(a, b);
-    __m512i cd0 = _mm512_unpacklo_epi32(c, d), cd1 = _mm512_unpackhi_epi32(c, d);
-    ret[0] = _mm512_unpacklo_epi64(ab0, cd0);
-    ret[1] = _mm512_unpackhi_epi64(ab0, cd0);
-    ret[2] = _mm512_unpacklo_epi64(ab1, cd1);
-    ret[3] = _mm512_unpackhi_epi64(ab1, cd1);
 }
 
 /* Bytes 0-15 at p of 16 blocks: ret[k] holds bytes 4 k .. 4 k + 3 of each. */

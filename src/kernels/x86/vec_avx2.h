@@ -8,6 +8,8 @@ typedef __m256 Vec;
 /* Tokens of a tile: 4 rows x 3 tokens are 12 accumulators, with a vector of inputs for each token
  * and one of weights all 16 registers; and rows of a tile of attention, with four keys each. */
 enum { VEC_LANES = 8, VEC_TILE_TOKENS = 3, VEC_TILE_ROWS = 2 };
+/* A tile of outer products: 2 vectors of rows x 6 tokens are 12 accumulators. */
+enum { OUTER_VECS = 2, OUTER_TOKENS = 6 };
 #define VEC_NAME(name) name##_avx2
 
 static inline Vec vec_zero(void) {
@@ -62,6 +64,10 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
+/* a *b + c in all lanes */
+static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
+    return vec_fma(a, vec_set1(*b), c);
+}
 /* b where one of them is NaN */
 static inline Vec vec_max(Vec a, Vec b) {
     return _mm256_max_ps(a, b);
@@ -79,6 +85,23 @@ static inline Vec vec_exp2_whole(Vec n) {
 }
 static inline Vec vec_swap_pairs(Vec v) {
     return _mm256_permute_ps(v, 0xB1);
+}
+/* In place: v[i] lane k becomes v[k] lane i. */
+static inline void vec_transpose(Vec v[VEC_LANES]) {
+    __m256 fours[VEC_LANES]; /* [4 (i / 4) + k]: lanes k and k + 4 of v[4 (i / 4)] ... + 3 */
+    for (size_t i = 0; i < VEC_LANES; i += 4) {
+        __m256 a = _mm256_unpacklo_ps(v[i], v[i + 1]), b = _mm256_unpackhi_ps(v[i], v[i + 1]);
+        __m256 c = _mm256_unpacklo_ps(v[i + 2], v[i + 3]);
+        __m256 d = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+        fours[i] = _mm256_shuffle_ps(a, c, 0x44);
+        fours[i + 1] = _mm256_shuffle_ps(a, c, 0xEE);
+        fours[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+        fours[i + 3] = _mm256_shuffle_ps(b, d, 0xEE);
+    }
+    for (size_t k = 0; k < 4; k++) {
+        v[k] = _mm256_permute2f128_ps(fours[k], fours[4 + k], 0x20);
+        v[4 + k] = _mm256_permute2f128_ps(fours[k], fours[4 + k], 0x31);
+    }
 }
 /* Lanes i and i + 4, then i + 2, i + 1. */
 static inline float vec_sum(Vec v) {

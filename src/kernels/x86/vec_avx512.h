@@ -1,5 +1,6 @@
 #pragma once
 /* Vectors of 16 floats for vec/ on AVX-512 F, BW, DQ, VL. */
+#include "kernels/x86/lanes_avx512.h"
 #include "kernels/x86/statements.h"
 
 #include <immintrin.h>
@@ -9,6 +10,8 @@ typedef __m512 Vec;
 /* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators of the 32 registers; and rows of a tile
  * of attention, with four keys each. */
 enum { VEC_LANES = 16, VEC_TILE_TOKENS = 6, VEC_TILE_ROWS = 4 };
+/* A tile of outer products: 3 vectors of rows x 8 tokens are 24 accumulators. */
+enum { OUTER_VECS = 3, OUTER_TOKENS = 8 };
 #define VEC_NAME(name) name##_avx512
 
 static inline Vec vec_zero(void) {
@@ -58,6 +61,11 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return _mm512_fmadd_ps(a, b, c);
 }
+/* a *b + c in all lanes */
+static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
+    ADD_ONE(c, a, *b);
+    return c;
+}
 /* b where one of them is NaN */
 static inline Vec vec_max(Vec a, Vec b) {
     return _mm512_max_ps(a, b);
@@ -76,6 +84,13 @@ static inline Vec vec_exp2_whole(Vec n) {
 static inline Vec vec_swap_pairs(Vec v) {
     return _mm512_permute_ps(v, 0xB1);
 }
+/* In place: v[i] lane k becomes v[k] lane i. */
+static inline void vec_transpose(Vec v[VEC_LANES]) {
+    __m512i rows[VEC_LANES], lanes[VEC_LANES];
+    UNROLL for (size_t i = 0; i < VEC_LANES; i++) rows[i] = _mm512_castps_si512(v[i]);
+    transpose_16(rows, lanes);
+    UNROLL for (size_t i = 0; i < VEC_LANES; i++) v[i] = _mm512_castsi512_ps(lanes[i]);
+}
 /* Lanes i and i + 8, then i + 4, i + 2, i + 1. */
 static inline float vec_sum(Vec v) {
     __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
@@ -85,14 +100,7 @@ static inline float vec_sum(Vec v) {
 }
 /* The sums of four vectors, in the same order, to out. */
 static inline void vec_sum_four(const Vec v[4], float *out) {
-    Vec ab = _mm512_add_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
-                           _mm512_shuffle_f32x4(v[0], v[1], 0xEE));
-    Vec cd = _mm512_add_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
-                           _mm512_shuffle_f32x4(v[2], v[3], 0xEE));
-    Vec s = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
-    s = _mm512_add_ps(s, _mm512_permute_ps(s, 0xB1));
-    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s)));
+    _mm_storeu_ps(out, fold_four(v));
 }
 static inline float vec_highest(Vec v) {
     return _mm512_reduce_max_ps(v);
