@@ -75,7 +75,7 @@ static LlmDevice *cpu_free(LlmDevice *d) {
 }
 
 /* Rows (tokens times heads) that one part of attention reads a cached head for. */
-enum { ATTENTION_ROWS = 32 };
+enum { ATTENTION_ROWS = 64 };
 
 static size_t max_run(const CpuDevice *cpu) {
     return MAX(ATTENTION_ROWS / cpu->shared_heads, (size_t)1);

@@ -100,6 +100,16 @@ static inline float vec_sum(Vec v) {
 static inline void vec_sum_four(const Vec v[4], float *out) {
     for (size_t i = 0; i < 4; i++) out[i] = vec_sum(v[i]);
 }
+/* Lane i: the sum of v[i], in the same order. */
+static inline Vec vec_sum_all(const Vec v[VEC_LANES]) {
+    Vec a[2];
+    for (size_t i = 0; i < 2; i++) {
+        Vec p = v[2 * i], q = v[2 * i + 1];
+        a[i] = vaddq_f32(vcombine_f32(vget_low_f32(p), vget_low_f32(q)),
+                         vcombine_f32(vget_high_f32(p), vget_high_f32(q)));
+    }
+    return vpaddq_f32(a[0], a[1]);
+}
 static inline float vec_highest(Vec v) {
     return vmaxvq_f32(v);
 }

@@ -48,6 +48,27 @@ ALWAYS_INLINE Vec load_number(const uint8_t *row, size_t i, bool is_half) {
     return is_half ? vec_load_half(row + 2 * i) : vec_load((const float *)(const void *)row + i);
 }
 
+/* Scores of four keys from p on, of n_rows rows (all of a tile, or one). */
+ALWAYS_INLINE void store_scores(const AttentionState *s, Vec acc[VEC_TILE_ROWS][ATTENTION_KEYS],
+                                size_t first, size_t n_rows, size_t p) {
+    enum { N = VEC_TILE_ROWS * ATTENTION_KEYS };
+    _Static_assert(N % VEC_LANES == 0, "whole vectors of sums");
+    float scores[N], *to = s->weights + first * KERNELS_PAGE_TOKENS + p;
+    if (n_rows == VEC_TILE_ROWS) {
+        for (size_t i = 0; i < N; i += VEC_LANES) {
+            Vec sums = vec_sum_all(&acc[0][0] + i);
+            vec_store(scores + i, vec_mul(sums, vec_set1(s->job->scale)));
+        }
+    } else {
+        vec_sum_four(acc[0], scores);
+        for (size_t j = 0; j < ATTENTION_KEYS; j++) scores[j] *= s->job->scale;
+    }
+    for (size_t r = 0; r < n_rows; r++) {
+        memcpy(to + r * KERNELS_PAGE_TOKENS, scores + r * ATTENTION_KEYS,
+               ATTENTION_KEYS * sizeof *scores);
+    }
+}
+
 /* weights[row][p] of the rows [first, first + n_rows) and n keys. Past the last key, the last one
  * again. */
 ALWAYS_INLINE void tile_scores(const AttentionState *s, const AttentionPage *page, size_t n,
@@ -70,11 +91,7 @@ ALWAYS_INLINE void tile_scores(const AttentionState *s, const AttentionPage *pag
                 }
             }
         }
-        for (size_t r = 0; r < n_rows; r++) {
-            float *scores = s->weights + (first + r) * KERNELS_PAGE_TOKENS + p;
-            vec_sum_four(acc[r], scores);
-            for (size_t j = 0; j < ATTENTION_KEYS; j++) scores[j] *= s->job->scale;
-        }
+        store_scores(s, acc, first, n_rows, p);
     }
 }
 

@@ -42,38 +42,6 @@ ALWAYS_INLINE __m512 input_sum(const KernelsInputSlab *x, size_t h, size_t halve
     return shared ? sum : _mm512_mul_ps(sum, _mm512_load_ps(x->d));
 }
 
-/* fold_four's sums of 16 vectors: ret[i] is the sum of v[i]'s lanes. Of each two vectors, a blend
- * takes what stays in its place and one permutation what is added to it; blends are free beside
- * products.
- */
-ALWAYS_INLINE __m512 fold_16(const __m512 v[16]) {
-    const __m512i quarters =
-        _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
-    const __m512i singles =
-        _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
-    __m512 a[8], b[4], c[2];
-    /* the order that leaves the sums in theirs: numbers of two bits with their bits swapped */
-#define SWAPPED(k) ((k) % 2 * 2 + (k) / 2)
-#define VECTOR(k) v[4 * SWAPPED((k) % 4) + SWAPPED((k) / 4)]
-    UNROLL for (size_t i = 0; i < 8; i++) {
-        __m512 p = VECTOR(2 * i), q = VECTOR(2 * i + 1);
-        a[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xFF00, p, q), _mm512_shuffle_f32x4(p, q, 0x4E));
-    }
-#undef VECTOR
-#undef SWAPPED
-    UNROLL for (size_t i = 0; i < 4; i++) {
-        __m512 p = a[2 * i], q = a[2 * i + 1];
-        b[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xF0F0, p, q),
-                             _mm512_permutex2var_ps(p, quarters, q));
-    }
-    UNROLL for (size_t i = 0; i < 2; i++) {
-        __m512 p = b[2 * i], q = b[2 * i + 1];
-        c[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, p, q), _mm512_shuffle_ps(p, q, 0x4E));
-    }
-    return _mm512_add_ps(_mm512_mask_blend_ps(0xAAAA, c[0], c[1]),
-                         _mm512_permutex2var_ps(c[0], singles, c[1]));
-}
-
 /* Slab s of a row. The part at its end is followed by zeros: blocks of zeros have scales of zero.
  */
 ALWAYS_INLINE Slab unpack_at(const uint8_t *row, size_t s, const RowShape *shape,

@@ -113,6 +113,19 @@ static inline float vec_sum(Vec v) {
 static inline void vec_sum_four(const Vec v[4], float *out) {
     for (size_t i = 0; i < 4; i++) out[i] = vec_sum(v[i]);
 }
+/* Lane i: the sum of v[i], in the same order. */
+static inline Vec vec_sum_all(const Vec v[VEC_LANES]) {
+    Vec a[4], b[2];
+    for (size_t i = 0; i < 4; i++) {
+        a[i] = _mm256_add_ps(_mm256_permute2f128_ps(v[i], v[i + 4], 0x20),
+                             _mm256_permute2f128_ps(v[i], v[i + 4], 0x31));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        b[i] = _mm256_add_ps(_mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44),
+                             _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xEE));
+    }
+    return _mm256_add_ps(_mm256_shuffle_ps(b[0], b[1], 0x88), _mm256_shuffle_ps(b[0], b[1], 0xDD));
+}
 static inline float vec_highest(Vec v) {
     __m128 b = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     b = _mm_max_ps(b, _mm_movehl_ps(b, b));

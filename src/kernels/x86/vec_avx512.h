@@ -102,6 +102,10 @@ static inline float vec_sum(Vec v) {
 static inline void vec_sum_four(const Vec v[4], float *out) {
     _mm_storeu_ps(out, fold_four(v));
 }
+/* Lane i: the sum of v[i], in the same order. */
+static inline Vec vec_sum_all(const Vec v[VEC_LANES]) {
+    return fold_16(v);
+}
 static inline float vec_highest(Vec v) {
     return _mm512_reduce_max_ps(v);
 }
