@@ -57,6 +57,24 @@ ALWAYS_INLINE void gather_16(const uint8_t *p, size_t stride, __m512i ret[4]) {
               four_blocks(p + 8 * stride, stride), four_blocks(p + 12 * stride, stride), ret);
 }
 
+/* Bytes 0-31 at p of 16 blocks: ret[k] holds bytes 4 k .. 4 k + 3 of each. */
+ALWAYS_INLINE void gather_32(const uint8_t *p, size_t stride, __m512i ret[SLAB_STEPS]) {
+    __m512i steps[2][4]; /* [half][k]: steps k, k + 4 of blocks 4 i + 2 half, then 4 i + 2 half + 1 */
+    UNROLL for (size_t half = 0; half < 2; half++) {
+        __m512i two[4];
+        UNROLL for (size_t i = 0; i < 4; i++) {
+            const uint8_t *at = p + (4 * i + 2 * half) * stride;
+            __m512i first = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)at));
+            two[i] = _mm512_inserti64x4(first, _mm256_loadu_si256((const void *)(at + stride)), 1);
+        }
+        transpose(two[0], two[1], two[2], two[3], steps[half]);
+    }
+    UNROLL for (size_t k = 0; k < 4; k++) {
+        ret[k] = _mm512_shuffle_i64x2(steps[0][k], steps[1][k], 0x88);
+        ret[k + 4] = _mm512_shuffle_i64x2(steps[0][k], steps[1][k], 0xDD);
+    }
+}
+
 /* 64 bytes at p + at, those from p + end on as zeros and untouched; constants fold the choice. */
 ALWAYS_INLINE __m512i load_before(const uint8_t *p, size_t at, size_t end) {
     if (at + 64 <= end) return _mm512_loadu_si512(p + at);
@@ -171,8 +189,7 @@ ALWAYS_INLINE Slab unpack_q5_1(const uint8_t *p) {
 ALWAYS_INLINE Slab unpack_q8_0(const uint8_t *p) {
     enum { BYTES = sizeof(GgufBlockQ8_0) };
     Slab s;
-    gather_16(p + 2, BYTES, s.q);
-    gather_16(p + 18, BYTES, s.q + 4);
+    gather_32(p + 2, BYTES, s.q);
     UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
         s.q[k] = _mm512_xor_si512(s.q[k], _mm512_set1_epi8(-128));
     }
