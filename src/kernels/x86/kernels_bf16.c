@@ -105,8 +105,11 @@ enum { GROUP_PAIRS = BF16_GROUP / 2 };
 
 ALWAYS_INLINE void pairs_at(const KernelsMatmulJob *job, const uint8_t *row, size_t g, float *ret) {
     size_t left = job->n - g * BF16_GROUP;
-    __mmask32 mask = left < BF16_GROUP ? (1U << left) - 1 : 0xFFFFFFFF;
-    _mm512_store_si512(ret, _mm512_maskz_loadu_epi16(mask, row + 2 * g * BF16_GROUP));
+    const uint8_t *at = row + 2 * g * BF16_GROUP;
+    if (left >= BF16_GROUP)
+        _mm512_store_si512(ret, _mm512_loadu_si512(at));
+    else
+        _mm512_store_si512(ret, _mm512_maskz_loadu_epi16((1U << left) - 1, at));
 }
 
 static void matmul_bf16_bf16(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
