@@ -53,7 +53,7 @@ typedef struct KernelsMatmulJob {
     const void *w;    /* [n_rows, n] blocks of the table's type */
     size_t row_bytes; /* of a row of w */
     size_t n;         /* inputs; whole blocks */
-    const void *x;    /* [n_tokens] rows of n inputs in the form of the type's arithmetic */
+    const void *x;    /* [n_tokens] rows of n inputs in the form that kernels_arithmetic says */
     size_t x_stride;  /* bytes from one token's inputs to the next */
     size_t n_tokens;
     float *y;        /* f32 [n_tokens, n_rows] */

@@ -23,8 +23,6 @@ typedef struct Group {
 typedef Group DecodeGroup(const uint8_t *row, size_t g);
 /* Vector i of a row of single numbers. */
 typedef Vec VectorAt(const uint8_t *row, size_t i);
-/* What follows takes both, of which one is NULL, and the bytes of a single number, or 0: constants
- * wherever it is inlined. */
 /* Sums of one token and the rows of a tile. */
 typedef struct Column {
     Vec v[KERNELS_MATMUL_ROWS];
@@ -33,7 +31,8 @@ typedef struct Column {
 enum { GROUP_VECS = 32 / VEC_LANES, FEW_TOKENS = 16 };
 
 /* ---- decoding ---------------------------------------------------------------------------------
- */
+ * What takes both kinds of functions, of which one is NULL, and the bytes of a single number, or 0,
+ * is inlined where they are constants. */
 
 static inline Vec f32_at(const uint8_t *row, size_t i) {
     return vec_load((const float *)(const void *)row + i * VEC_LANES);
@@ -81,16 +80,14 @@ ALWAYS_INLINE void prefetch_group(const uint8_t *row, size_t g, size_t element_b
     }
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------
+/* ---- few tokens -------------------------------------------------------------------------------
  */
 
-/* Some rows of weights and the inputs that they are multiplied with, n of each. */
+/* The rows of a tile; past the last one, that one again. */
 typedef struct Rows {
+    const KernelsMatmulJob *job;
+    size_t first, n;
     const uint8_t *w[KERNELS_MATMUL_ROWS];
-    const char *x;   /* f32, of token 0 */
-    size_t x_stride; /* bytes */
-    size_t n;
-    size_t ahead; /* bytes to the rows that are fetched meanwhile, if any are */
 } Rows;
 
 /* A vector of each row's weights times the inputs of n_tokens tokens. */
@@ -127,11 +124,12 @@ ALWAYS_INLINE void multiply_blocks(const uint8_t *const *w, const float *const *
 /* The last n % 32 of each row. */
 ALWAYS_INLINE void multiply_tail(const Rows *rows, const float *const *x, size_t n_tokens,
                                  size_t element_bytes, VectorAt *at, Column *acc) {
+    size_t n = rows->job->n;
     for (size_t t = 0; t < n_tokens; t++) {
         float padded[32] = { 0 };
-        memcpy(padded, x[t] + rows->n / 32 * 32, rows->n % 32 * sizeof(float));
+        memcpy(padded, x[t] + n / 32 * 32, n % 32 * sizeof(float));
         for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
-            Group weights = tail_of(rows->w[r], rows->n, element_bytes, at);
+            Group weights = tail_of(rows->w[r], n, element_bytes, at);
             for (size_t j = 0; j < GROUP_VECS; j++) {
                 acc[t].v[r] = vec_fma(weights.v[j], vec_load(padded + j * VEC_LANES), acc[t].v[r]);
             }
@@ -139,73 +137,57 @@ ALWAYS_INLINE void multiply_tail(const Rows *rows, const float *const *x, size_t
     }
 }
 
-/* Rows times tokens [token, token + n_tokens), added to their sums. n_tokens is a constant where
- * this is inlined, and so is `few`: whether to fetch. */
-ALWAYS_INLINE void tile(const Rows *rows, size_t token, size_t n_tokens, bool few,
-                        size_t element_bytes, VectorAt *at, DecodeGroup *decode, Column *sums) {
+static inline void store_columns(const Rows *rows, size_t token, size_t n_tokens,
+                                 const Column *sums) {
+    const KernelsMatmulJob *job = rows->job;
+    for (size_t t = 0; t < n_tokens; t++) {
+        float *y = job->y + (token + t) * job->y_stride + rows->first, four[KERNELS_MATMUL_ROWS];
+        vec_sum_four(sums[t].v, four);
+        for (size_t r = 0; r < rows->n; r++) y[r] = job->accumulate ? y[r] + four[r] : four[r];
+    }
+}
+
+/* Rows times tokens [token, token + n_tokens), a constant number where this is inlined. Rows of
+ * single numbers that come next are fetched meanwhile. */
+ALWAYS_INLINE void tile(const Rows *rows, size_t token, size_t n_tokens, size_t element_bytes,
+                        VectorAt *at, DecodeGroup *decode) {
+    const KernelsMatmulJob *job = rows->job;
     const float *x[VEC_TILE_TOKENS];
     Column acc[VEC_TILE_TOKENS];
     for (size_t t = 0; t < n_tokens; t++) {
-        x[t] = (const float *)(const void *)(rows->x + (token + t) * rows->x_stride);
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) acc[t].v[r] = sums[t].v[r];
+        x[t] = (const void *)((const char *)job->x + (token + t) * job->x_stride);
+        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) acc[t].v[r] = vec_zero();
     }
-    for (size_t g = 0; g < rows->n / 32; g++) {
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS && few; r++) {
-            prefetch_group(rows->w[r], g, element_bytes, rows->ahead);
+    for (size_t g = 0; g < job->n / 32; g++) {
+        for (size_t r = 0; r < KERNELS_MATMUL_ROWS && element_bytes; r++) {
+            prefetch_group(rows->w[r], g, element_bytes, KERNELS_MATMUL_ROWS * job->row_bytes);
         }
         if (decode)
             multiply_blocks(rows->w, x, n_tokens, g, decode, acc);
         else
             multiply_numbers(rows->w, x, n_tokens, g, at, acc);
     }
-    if (element_bytes && rows->n % 32) {
-        multiply_tail(rows, x, n_tokens, element_bytes, at, acc);
-    }
-    for (size_t t = 0; t < n_tokens; t++) {
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) sums[t].v[r] = acc[t].v[r];
-    }
+    if (element_bytes && job->n % 32) multiply_tail(rows, x, n_tokens, element_bytes, at, acc);
+    store_columns(rows, token, n_tokens, acc);
 }
-
-/* Rows times tokens [begin, end), whose sums are at sums. */
-ALWAYS_INLINE void tiles(const Rows *rows, size_t begin, size_t end, bool few, size_t element_bytes,
-                         VectorAt *at, DecodeGroup *decode, Column *sums) {
-    size_t t = begin;
-    /* two and two rather than three and one */
-    while (t + VEC_TILE_TOKENS <= end && !(VEC_TILE_TOKENS == 3 && end - t == 4)) {
-        tile(rows, t, VEC_TILE_TOKENS, few, element_bytes, at, decode, sums + t - begin);
-        t += VEC_TILE_TOKENS;
-    }
-    for (; t + 2 <= end; t += 2) {
-        tile(rows, t, 2, few, element_bytes, at, decode, sums + t - begin);
-    }
-    if (t < end) tile(rows, t, 1, few, element_bytes, at, decode, sums + t - begin);
-}
-
-static inline void store_columns(const KernelsMatmulJob *job, size_t row, size_t n_rows,
-                                 size_t token, size_t n_tokens, const Column *sums) {
-    for (size_t t = 0; t < n_tokens; t++) {
-        float *y = job->y + (token + t) * job->y_stride + row, four[KERNELS_MATMUL_ROWS];
-        vec_sum_four(sums[t].v, four);
-        for (size_t r = 0; r < n_rows; r++) y[r] = job->accumulate ? y[r] + four[r] : four[r];
-    }
-}
-
-/* ---- few tokens -------------------------------------------------------------------------------
- */
 
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                size_t element_bytes, VectorAt *at, DecodeGroup *decode) {
-    Rows rows = { .x = job->x, .x_stride = job->x_stride, .n = job->n };
-    rows.ahead = KERNELS_MATMUL_ROWS * job->row_bytes;
-    for (size_t row = row_begin; row < row_end; row += KERNELS_MATMUL_ROWS) {
-        size_t n_rows = MIN(row_end - row, (size_t)KERNELS_MATMUL_ROWS);
-        Column sums[FEW_TOKENS];
-        memset(sums, 0, job->n_tokens * sizeof *sums);
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) { /* past the end: the last one again */
-            rows.w[r] = (const uint8_t *)job->w + (row + MIN(r, n_rows - 1)) * job->row_bytes;
+    Rows rows = { .job = job };
+    for (rows.first = row_begin; rows.first < row_end; rows.first += KERNELS_MATMUL_ROWS) {
+        size_t t = 0, end = job->n_tokens;
+        rows.n = MIN(row_end - rows.first, (size_t)KERNELS_MATMUL_ROWS);
+        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
+            size_t row = rows.first + MIN(r, rows.n - 1);
+            rows.w[r] = (const uint8_t *)job->w + row * job->row_bytes;
         }
-        tiles(&rows, 0, job->n_tokens, element_bytes > 0, element_bytes, at, decode, sums);
-        store_columns(job, row, n_rows, 0, job->n_tokens, sums);
+        /* two and two rather than three and one */
+        while (t + VEC_TILE_TOKENS <= end && !(VEC_TILE_TOKENS == 3 && end - t == 4)) {
+            tile(&rows, t, VEC_TILE_TOKENS, element_bytes, at, decode);
+            t += VEC_TILE_TOKENS;
+        }
+        for (; t + 2 <= end; t += 2) tile(&rows, t, 2, element_bytes, at, decode);
+        if (t < end) tile(&rows, t, 1, element_bytes, at, decode);
     }
 }
 

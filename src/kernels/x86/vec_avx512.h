@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 typedef __m512 Vec;
-/* Tokens of a tile: 4 rows x 4 tokens are 16 accumulators of the 32 registers; and rows of a tile
+/* Tokens of a tile: 4 rows x 6 tokens are 24 accumulators of the 32 registers; and rows of a tile
  * of attention, with four keys each. */
 enum { VEC_LANES = 16, VEC_TILE_TOKENS = 6, VEC_TILE_ROWS = 4 };
 /* A tile of outer products: 3 vectors of rows x 8 tokens are 24 accumulators. */
