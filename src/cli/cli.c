@@ -17,12 +17,13 @@ void cli_global_options(Cli *cli, Option ret[CLI_N_GLOBAL]) {
     memcpy(ret, options, sizeof options);
 }
 
+/* In one piece: others may write to the same terminal. */
 static void print_line(Cli *cli, const char *format, va_list args) {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0) text = NULL;
-    fputs("fonte: ", cli->err.file);
-    term_line(&cli->err, text ? text : "out of memory");
-    fputc('\n', cli->err.file);
+    char *line = text ? clean_string(text, strlen(text), true) : NULL;
+    fprintf(cli->err.file, "fonte: %s\n", line ? line : "out of memory");
+    free(line);
     free(text);
 }
 

@@ -3,6 +3,7 @@ import json
 import math
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -52,6 +53,14 @@ class Model(unittest.TestCase):
             # inputs rounded to bf16: of two words nearly as likely, the other may come in the end
             same = 40 if s in ROUNDING else 60
             self.assertEqual(one[:same], expected[:same], s)
+
+    def test_an_error_is_one_line_written_at_once(self):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            ours.settimeout(60)
+            status = subprocess.run([FONTE, "model", "inspect", "no\nsuch"], stderr=theirs).returncode
+            line = ours.recv(4096).decode()  # what one call of write has written
+        self.assertEqual((status, line), (4, "fonte: no such: No such file or directory\n"))
 
     def test_logits_foretell_what_is_written(self):
         prompt = [1, 40, 41, 42, 50]

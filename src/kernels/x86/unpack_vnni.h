@@ -59,7 +59,8 @@ ALWAYS_INLINE void gather_16(const uint8_t *p, size_t stride, __m512i ret[4]) {
 
 /* Bytes 0-31 at p of 16 blocks: ret[k] holds bytes 4 k .. 4 k + 3 of each. */
 ALWAYS_INLINE void gather_32(const uint8_t *p, size_t stride, __m512i ret[SLAB_STEPS]) {
-    __m512i steps[2][4]; /* [half][k]: steps k, k + 4 of blocks 4 i + 2 half, then 4 i + 2 half + 1 */
+    __m512i steps[2]
+                 [4]; /* [half][k]: steps k, k + 4 of blocks 4 i + 2 half, then 4 i + 2 half + 1 */
     UNROLL for (size_t half = 0; half < 2; half++) {
         __m512i two[4];
         UNROLL for (size_t i = 0; i < 4; i++) {
