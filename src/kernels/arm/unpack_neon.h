@@ -7,9 +7,6 @@
 #include <arm_neon.h>
 #include <string.h>
 
-#ifndef ALWAYS_INLINE
-#endif
-
 /* X(enum suffix, name of functions, halves have scales of their own, there are addends) */
 #define NEON_QUANTIZED_TYPES(X)                                                                    \
     X(Q4_0, q4_0, false, false)                                                                    \

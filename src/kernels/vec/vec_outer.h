@@ -17,8 +17,6 @@
  * level of the tree. Inputs are packed lane by lane for it. */
 #include "kernels/kernels_internal.h"
 
-#include <string.h>
-
 enum {
     OUTER_ROWS = OUTER_VECS * VEC_LANES, /* of a tile */
     PANEL_TOKENS = KERNELS_PANEL_TOKENS,

@@ -11,8 +11,6 @@
 #include "kernels/x86/pack_bf16.h"
 #include "kernels/x86/vec_avx512.h"
 
-#include <string.h>
-
 /* Of a tile of outer products; units are pairs. */
 static inline Vec outer_add(Vec sum, Vec w, const float *x) {
     DOT_BF16_ONE(sum, w, *x);

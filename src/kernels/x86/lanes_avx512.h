@@ -48,8 +48,7 @@ ALWAYS_INLINE __m128 fold_four(const __m512 v[4]) {
 
 /* fold_four's sums of 16 vectors: ret[i] is the sum of v[i]'s lanes. Of each two vectors, a blend
  * takes what stays in its place and one permutation what is added to it; blends are free beside
- * products.
- */
+ * products. */
 ALWAYS_INLINE __m512 fold_16(const __m512 v[16]) {
     const __m512i quarters =
         _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);

@@ -58,7 +58,7 @@ typedef struct PartsBlock {
     PartsSums *sums;        /* [n_tokens], so far */
 } PartsBlock;
 _Static_assert(PARTS_PANEL_BYTES + PARTS_TOKENS * sizeof(PartsSums) <=
-                   KERNELS_MATMUL_SCRATCH((size_t)0) * sizeof(float),
+                   KERNELS_DOT_SCRATCH((size_t)0) * sizeof(float),
                "scratch holds panel and sums");
 
 ALWAYS_INLINE size_t row_tiles_bytes(const PartsBlock *block, const PartsForm *form) {

@@ -44,7 +44,7 @@ ALWAYS_INLINE void unpack_panel(const KernelsMatmulJob *job, size_t row, size_t 
 typedef float TokenSums[KERNELS_PANEL_ROWS][SLAB_BLOCKS];
 _Static_assert(KERNELS_PANEL_ROWS % TILE_ROWS == 0,
                "a tile past the last row has a place for its sums");
-/* KERNELS_MATMUL_SCRATCH: for each of its rows 1.5 bytes a weight, and 256 sums */
+/* KERNELS_DOT_SCRATCH: for each of its rows 1.5 bytes a weight, and 256 sums */
 _Static_assert(KERNELS_PANEL_ROWS * sizeof(WeightSlab) <=
                        KERNELS_SCRATCH_ROWS * KERNELS_SLAB * 3 / 2 &&
                    TILE_TOKENS * sizeof(TokenSums) <= KERNELS_SCRATCH_ROWS * 256 * sizeof(float),
