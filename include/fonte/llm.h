@@ -122,7 +122,8 @@ typedef struct FonteLlmGenerated {
 } FonteLlmGenerated;
 
 /* Tokens that the prompt begins with and that the last call read or wrote are not computed again,
- * so that a conversation can be handed over as a whole each time; the text is the same. ret may be
+ * so that a conversation can be handed over as a whole each time; the text is the same. (What it
+ * wrote is, with kernels "amx", which read and write in different arithmetics.) ret may be
  * NULL, and is filled on failure too. CANCELLED where a callback stopped it; USAGE naming the
  * option that is out of its range; TOO_LARGE, with the numbers, where prompt and n_tokens do not
  * fit the context; DAMAGED where the model gives no numbers. A token step allocates nothing. */
@@ -167,6 +168,9 @@ typedef struct FonteLlmInput {
     int32_t id;
     FonteLlmSeq seq;
     bool want_logits; /* of the token that follows this one */
+    bool is_written;  /* the token was chosen from the logits before it, or may be (a guess): such
+                         tokens and those of prompts may be computed in different arithmetics. In a
+                         batch they come first. */
 } FonteLlmInput;
 enum { FONTE_LLM_MAX_ROWS = 64 };
 

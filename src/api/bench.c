@@ -100,7 +100,8 @@ static void count_tensor(Run *run, const LlmTensor *t, size_t count[KERNELS_N_AR
                          const KernelTable *kernels) {
     run->weights += (double)t->n_rows * (double)t->n_in;
     run->weight_bytes += (double)t->n_rows * (double)t->row_bytes;
-    count[kernels_arithmetic(kernels, t->type, 1)] += t->n_rows * t->n_in;
+    count[kernels_arithmetic(&kernels->products[KERNELS_READING][t->type], 1)] +=
+        t->n_rows * t->n_in;
 }
 
 static Status measure_limits(Run *run, Err *err) {
@@ -134,7 +135,9 @@ static Status read_tokens(Run *run, LlmSeq seq, size_t n, Err *err) {
     while (n > 0) {
         size_t now = MIN(n, run->options.batch);
         for (size_t i = 0; i < now; i++) {
-            run->tokens[i] = (LlmToken){ random_token(run), seq, n == now && i + 1 == now };
+            run->tokens[i] = (LlmToken){ .id = random_token(run),
+                                         .seq = seq,
+                                         .want_logits = n == now && i + 1 == now };
         }
         TRY(llm_eval(run->context, run->tokens, now, err));
         n -= now;
@@ -153,7 +156,8 @@ static Status step(Run *run, size_t n_streams, bool first, Err *err) {
     for (size_t s = 0; s < n_streams; s++) {
         int32_t id = first ? random_token(run)
                            : largest(llm_logits(run->context, s), run->model->shape.n_vocab);
-        run->tokens[s] = (LlmToken){ id, run->seq[s], true };
+        run->tokens[s] =
+            (LlmToken){ .id = id, .seq = run->seq[s], .want_logits = true, .is_written = true };
     }
     return llm_eval(run->context, run->tokens, n_streams, err);
 }

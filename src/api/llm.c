@@ -104,7 +104,9 @@ static Status start_over(FonteLlm *llm, Err *err) {
 /* Logits of the next n <= FONTE_LLM_MAX_ROWS ids after what the sequence holds. */
 static Status eval_rows(FonteLlm *llm, const int32_t *ids, size_t n, Err *err) {
     LlmToken tokens[FONTE_LLM_MAX_ROWS];
-    for (size_t i = 0; i < n; i++) tokens[i] = (LlmToken){ ids[i], llm->seq, true };
+    for (size_t i = 0; i < n; i++) {
+        tokens[i] = (LlmToken){ .id = ids[i], .seq = llm->seq, .want_logits = true };
+    }
     return llm_eval(llm->context, tokens, n, err);
 }
 
@@ -133,7 +135,7 @@ typedef struct Writing {
     const FonteGenerate *generate;
 } Writing;
 
-/* The sequence will hold it, unless it is the last. */
+/* The sequence will hold it, unless it is the last, and it can stand for a prompt's. */
 static void hold(FonteLlm *llm, int32_t id) {
     if (llm->n_held < llm_context_length(llm->context)) llm->held[llm->n_held++] = id;
 }
@@ -141,7 +143,7 @@ static void hold(FonteLlm *llm, int32_t id) {
 static bool on_token(void *context, const GenerateToken *token) {
     const Writing *w = context;
     FonteLogprob top[FONTE_MAX_TOP];
-    hold(w->llm, token->id);
+    if (llm_context_reads_as_it_writes(w->llm->context)) hold(w->llm, token->id);
     if (!w->generate->token) return true;
     for (size_t i = 0; i < token->n_top; i++)
         top[i] = (FonteLogprob){ token->top[i].id, token->top[i].logprob };

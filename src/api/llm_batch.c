@@ -45,7 +45,10 @@ FonteStatus fonte_llm_eval(FonteLlm *llm, const FonteLlmInput *inputs, size_t n,
     if (!tokens) return err_set(error, STATUS_NO_MEMORY, "no memory for a batch of %zu tokens", n);
     for (size_t i = 0; i < n; i++) {
         TRY(check_seq(llm, inputs[i].seq, error));
-        tokens[i] = (LlmToken){ inputs[i].id, inputs[i].seq, inputs[i].want_logits };
+        tokens[i] = (LlmToken){ .id = inputs[i].id,
+                                .seq = inputs[i].seq,
+                                .want_logits = inputs[i].want_logits,
+                                .is_written = inputs[i].is_written };
     }
     llm->n_rows = 0;
     TRY(llm_eval(llm->context, tokens, n, error));

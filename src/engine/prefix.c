@@ -7,6 +7,7 @@
 #include "engine/engine_internal.h"
 
 #include "base/mem.h"
+#include <assert.h>
 #include <string.h>
 
 /* Sharing less than this is not worth waiting for. */
@@ -16,6 +17,12 @@ static size_t common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b)
     size_t n = MIN(n_a, n_b), i = 0;
     while (i < n && a[i] == b[i]) i++;
     return i;
+}
+
+/* Tokens of a stream that may stand for those of another's prompt. */
+static size_t n_shared(const Engine *e, const EngineStream *s) {
+    if (llm_context_reads_as_it_writes(e->context)) return s->n_read;
+    return MIN(s->n_read, s->job.n_prompt);
 }
 
 static Kept *find_kept(Engine *e, const EngineStream *s, size_t *ret_n) {
@@ -39,10 +46,11 @@ Status prefix_begin(Engine *e, EngineStream *s, Err *err) {
     LlmSeq from = kept ? kept->seq : 0;
     for (const EngineStream *o = e->active; o; o = o->next) {
         if (o == s || o->state < STREAM_READING || o->job.space != s->job.space) continue;
-        size_t shared = common(o->tokens, o->n_known, s->tokens, s->job.n_prompt - 1);
+        size_t known = MIN(o->n_known, MAX(n_shared(e, o), o->job.n_prompt));
+        size_t shared = common(o->tokens, known, s->tokens, s->job.n_prompt - 1);
         soon = MAX(soon, shared);
-        if (MIN(shared, o->n_read) <= n) continue;
-        n = MIN(shared, o->n_read);
+        if (MIN(shared, n_shared(e, o)) <= n) continue;
+        n = MIN(shared, n_shared(e, o));
         from = o->seq;
     }
     if (soon >= n + WORTH_TOKENS) return STATUS_BUSY;
@@ -101,8 +109,8 @@ static Kept *find_place(Engine *e, const EngineStream *s) {
             continue;
         }
         if (k->space != s->job.space) continue;
-        size_t n = common(k->tokens, k->n, s->tokens, s->n_read);
-        if (n == s->n_read) {
+        size_t n = common(k->tokens, k->n, s->tokens, n_shared(e, s));
+        if (n == n_shared(e, s)) {
             k->used = ++e->now;
             return NULL;
         }
@@ -113,14 +121,17 @@ static Kept *find_place(Engine *e, const EngineStream *s) {
 
 void prefix_keep(Engine *e, EngineStream *s) {
     if (s->state < STREAM_READING) return;
-    Kept *place = s->n_read > 0 ? find_place(e, s) : NULL;
+    Kept *place = n_shared(e, s) > 0 ? find_place(e, s) : NULL;
     if (!place) {
         llm_seq_free(e->context, s->seq);
         return;
     }
     if (place->n > 0) drop(e, place);
+    Status status = llm_seq_truncate(e->context, s->seq, n_shared(e, s), NULL);
+    assert(status == STATUS_OK);
+    (void)status;
     *place = (Kept){ .tokens = STEAL(s->tokens),
-                     .n = s->n_read,
+                     .n = n_shared(e, s),
                      .seq = s->seq,
                      .space = s->job.space,
                      .used = ++e->now };

@@ -27,7 +27,10 @@ static size_t count_writing(const Engine *e) {
 }
 
 static void add_token(Engine *e, Step *step, EngineStream *s, int32_t id, bool want_logits) {
-    e->batch[step->n++] = (LlmToken){ .id = id, .seq = s->seq, .want_logits = want_logits };
+    e->batch[step->n++] = (LlmToken){ .id = id,
+                                      .seq = s->seq,
+                                      .want_logits = want_logits,
+                                      .is_written = s->state == STREAM_WRITING };
     if (!want_logits) return;
     if (s->n_rows++ == 0) s->row = step->n_rows;
     step->n_rows++;

@@ -23,11 +23,11 @@ static bool is_amd(void) {
            c == signature_AMD_ecx;
 }
 
-/* Leaf 7: AMX-BF16, AMX-TILE, AMX-INT8; the registers of tiles are kept, once the system has been
+/* Leaf 7: GFNI, AMX-BF16, AMX-TILE; the registers of tiles are kept, once the system has been
  * asked to. The permission holds for all threads of the process. */
-static bool may_use_tiles(uint32_t d, uint64_t kept) {
+static bool may_use_tiles(uint32_t c, uint32_t d, uint64_t kept) {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    if (!has(d, 22) || !has(d, 24) || !has(d, 25) || (kept >> 17 & 3) != 3) return false;
+    if (!has(c, 8) || !has(d, 22) || !has(d, 24) || (kept >> 17 & 3) != 3) return false;
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
@@ -45,7 +45,7 @@ unsigned kernels_cpu_sets(void) {
     if ((sets & KERNELS_AVX2) && avx512 && (kept & 0xE0) == 0xE0) sets |= KERNELS_AVX512;
     bool vbmi = has(c, 1), vnni = has(c, 11);
     if ((sets & KERNELS_AVX512) && vbmi && vnni) sets |= KERNELS_VNNI;
-    if ((sets & KERNELS_VNNI) && may_use_tiles(d, kept)) sets |= KERNELS_AMX;
+    if ((sets & KERNELS_VNNI) && may_use_tiles(c, d, kept)) sets |= KERNELS_AMX;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return sets;
     if ((sets & KERNELS_AVX512) && has(a, 5) && is_amd()) sets |= KERNELS_BF16_SET;
     return sets;

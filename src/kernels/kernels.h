@@ -21,15 +21,14 @@ typedef void KernelsDecodeRow(const void *row, size_t n, float *y);
 
 /* How a set multiplies weights of a type, and so the form in which it takes the inputs. */
 typedef enum KernelsArithmetic {
-    KERNELS_F32,               /* multiply-add of f32; inputs as they are */
-    KERNELS_F32_LANES,         /* the same; inputs lane by lane: those of a vector are far apart */
-    KERNELS_BF16,              /* pairs of bf16, summed in f32 */
-    KERNELS_BF16_LANES,        /* the numbers of BF16, lane by lane */
-    KERNELS_BF16_PARTS,        /* the same; inputs are three bf16 that add up to the f32 */
-    KERNELS_INT8,              /* fours of int8, summed in int32; a scale for each 32 inputs */
-    KERNELS_INT8_SHARED,       /* the same, but a scale for up to 128: four times 32, 512 apart */
-    KERNELS_INT8_TILES,        /* the numbers of INT8, in another form */
-    KERNELS_INT8_SHARED_TILES, /* those of INT8_SHARED */
+    KERNELS_F32,             /* multiply-add of f32; inputs as they are */
+    KERNELS_F32_LANES,       /* the same; inputs lane by lane: those of a vector are far apart */
+    KERNELS_BF16,            /* pairs of bf16, summed in f32 */
+    KERNELS_BF16_LANES,      /* the numbers of BF16, lane by lane */
+    KERNELS_BF16_TILES,      /* bf16, 16 tokens side by side; weights are rounded to bf16 too */
+    KERNELS_BF16_PART_TILES, /* the same; inputs are three bf16 that add up to the f32 */
+    KERNELS_INT8,            /* fours of int8, summed in int32; a scale for each 32 inputs */
+    KERNELS_INT8_SHARED,     /* the same, but a scale for up to 128: four times 32, 512 apart */
     KERNELS_N_ARITHMETICS,
 } KernelsArithmetic;
 /* A matmul may want many tokens' inputs in another form than those of up to few_tokens. */
@@ -37,23 +36,37 @@ typedef struct KernelsForms {
     size_t few_tokens;
     KernelsArithmetic few, many;
 } KernelsForms;
-/* Bytes of a row of n inputs in that form, a multiple of 64 unless F32. */
+/* Bytes of a token's n inputs in that form, a multiple of 64 unless F32. */
 size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n);
-/* x f32 [n] to that form at y (kernels_packed_bytes, 64-byte aligned); n is whole blocks of 32 for
- * all of INT8. Each number is rounded to the nearest that the form has: bf16, or a multiple of
- * max |x| / 127 of those that share its scale. Three bf16 hold an f32 exactly (but bits below
- * 2^-133, and 0x1.FFp127 and more is infinite); infinities and NaN are in the first alone. Products
- * take a bf16 below 2^-126 for zero. */
-typedef void KernelsPack(const float *x, size_t n, void *y);
-/* The f32 numbers that a packed row stands for: for tests. */
-typedef void KernelsUnpack(const void *packed, size_t n, float *x);
+/* Whether the form has tokens side by side. */
+static inline bool kernels_in_tiles(KernelsArithmetic arithmetic) {
+    return arithmetic == KERNELS_BF16_TILES || arithmetic == KERNELS_BF16_PART_TILES;
+}
+
+/* Inputs to be packed: n is whole blocks of 32 for all of INT8. */
+typedef struct KernelsPackJob {
+    const float *x;  /* f32 [n_tokens, n] */
+    size_t x_stride; /* elements from one token's inputs to the next */
+    size_t n, n_tokens;
+    void *y; /* kernels_packed_bytes for each token, n_tokens rounded up to whole
+                KERNELS_PACK_TOKENS; 64-byte aligned */
+} KernelsPackJob;
+enum { KERNELS_PACK_TOKENS = 16 };
+/* Tokens [begin, end) to that form; of tiles, both are whole KERNELS_PACK_TOKENS, but for the last
+ * end. Each number is rounded to the nearest that the form has: bf16, or a multiple of max |x| /
+ * 127 of those that share its scale. Three bf16 hold an f32 exactly (but bits below 2^-133, and
+ * 0x1.FFp127 and more is infinite); infinities and NaN are in the first alone. Products take a bf16
+ * below 2^-126 for zero. */
+typedef void KernelsPack(const KernelsPackJob *job, size_t begin, size_t end);
+/* The f32 numbers that a token's packed inputs at y stand for: for tests. */
+typedef void KernelsUnpack(const KernelsPackJob *job, size_t token, float *x);
 
 /* y[t, r] = sum_i W[r, i] x[t, i] for the rows r in [row_begin, row_end) of a weight matrix. */
 typedef struct KernelsMatmulJob {
     const void *w;    /* [n_rows, n] blocks of the table's type */
     size_t row_bytes; /* of a row of w */
     size_t n;         /* inputs; whole blocks */
-    const void *x;    /* [n_tokens] rows of n inputs in the form that kernels_arithmetic says */
+    const void *x;    /* [n_tokens] times n inputs in the form that kernels_arithmetic says */
     size_t x_stride;  /* bytes from one token's inputs to the next */
     size_t n_tokens;
     float *y;        /* f32 [n_tokens, n_rows] */
@@ -61,7 +74,7 @@ typedef struct KernelsMatmulJob {
     bool accumulate; /* y += instead of y = */
 } KernelsMatmulJob;
 /* scratch: f32 [KERNELS_MATMUL_SCRATCH(n)], 64-byte aligned, the calling thread's own. Rows are
- * best given in multiples of KERNELS_PANEL_ROWS. */
+ * best given in multiples of KERNELS_PANEL_ROWS; with many tokens, many_rows at once. */
 typedef void KernelsMatmul(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                            float *scratch);
 enum { KERNELS_MATMUL_ROWS = 4, KERNELS_PANEL_ROWS = 48, KERNELS_SCRATCH_ROWS = 64 };
@@ -71,12 +84,16 @@ enum { KERNELS_PANEL_TOKENS = 256, KERNELS_PANEL_LEVELS = 4 };
 #define KERNELS_OUTER_SCRATCH(n)                                                                   \
     (KERNELS_PANEL_ROWS *                                                                          \
      (KERNELS_ROUND_UP(n) + (size_t)KERNELS_PANEL_LEVELS * KERNELS_PANEL_TOKENS))
-/* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. But at least
- * what tiles of bf16 take: 8 KiB and 512 sums a row. */
-#define KERNELS_DOT_SCRATCH(n)                                                                     \
-    (KERNELS_SCRATCH_ROWS *                                                                        \
-     MAX(((n) / 512 + 1) * 512 * 3 / 8 + 256, (size_t)(8192 / sizeof(float) + 512)))
-#define KERNELS_MATMUL_SCRATCH(n) MAX(KERNELS_OUTER_SCRATCH(n), KERNELS_DOT_SCRATCH(n))
+/* Two panels of weights as bytes, with scales: 1.5 bytes a weight; and 256 sums a row. */
+#define KERNELS_DOT_SCRATCH(n) (KERNELS_SCRATCH_ROWS * (((n) / 512 + 1) * 512 * 3 / 8 + 256))
+/* Twice 256 numbers of 16 bits of each row, and its sums. */
+enum {
+    KERNELS_TILES_ROWS = 256,
+    KERNELS_TILES_TOKENS = 512,
+    KERNELS_TILES_SCRATCH = KERNELS_TILES_ROWS * (256 + KERNELS_TILES_TOKENS)
+};
+#define KERNELS_MATMUL_SCRATCH(n)                                                                  \
+    MAX(MAX(KERNELS_OUTER_SCRATCH(n), KERNELS_DOT_SCRATCH(n)), (size_t)KERNELS_TILES_SCRATCH)
 
 /* y = g x / sqrt(mean(x^2) + eps), all f32 [n]; y may be x. Source: arXiv:1910.07467, eq. 4. */
 typedef void KernelsRmsnorm(const float *x, const float *g, size_t n, float eps, float *y);
@@ -139,11 +156,20 @@ typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
  * thread could do at most. Returns the number of operations (two a multiply-add). */
 typedef double KernelsPeak(size_t n_rounds);
 
+/* Tokens of a prompt are many, or few of many; those that are written come one by one. A set may
+ * multiply them in different arithmetics, and so which it is belongs to the token: it never depends
+ * on what else is computed with it. */
+typedef enum KernelsUse { KERNELS_READING, KERNELS_WRITING, KERNELS_N_USES } KernelsUse;
+typedef struct KernelsProduct {
+    KernelsMatmul *matmul;
+    KernelsForms forms;
+    size_t many_rows; /* how many rows at once suit it with many tokens */
+} KernelsProduct;
+
 typedef struct KernelTable {
     const char *name; /* the best set in it: "avx512" */
     KernelsDecodeRow *decode_row[GGUF_N_TYPE_NUMBERS];
-    KernelsMatmul *matmul[GGUF_N_TYPE_NUMBERS];
-    KernelsForms forms[GGUF_N_TYPE_NUMBERS];  /* of matmul: kernels_arithmetic */
+    KernelsProduct products[KERNELS_N_USES][GGUF_N_TYPE_NUMBERS];
     KernelsPack *pack[KERNELS_N_ARITHMETICS]; /* NULL for F32 and where matmul has none */
     KernelsUnpack *unpack[KERNELS_N_ARITHMETICS];
     KernelsRmsnorm *rmsnorm;
@@ -155,16 +181,21 @@ typedef struct KernelTable {
     KernelsPeak *peak[KERNELS_N_ARITHMETICS]; /* NULL where matmul has no such */
 } KernelTable;
 
-/* The form in which the matmul of a type takes the inputs of so many tokens. */
-static inline KernelsArithmetic kernels_arithmetic(const KernelTable *table, uint32_t type,
-                                                   size_t n_tokens) {
-    KernelsForms forms = table->forms[type];
+/* The form in which a product takes the inputs of so many tokens. */
+static inline KernelsArithmetic kernels_arithmetic(const KernelsProduct *product, size_t n_tokens) {
+    KernelsForms forms = product->forms;
     return n_tokens <= forms.few_tokens ? forms.few : forms.many;
 }
 
+/* Whether tokens are multiplied in the same way when they are read and when they are written. */
+static inline bool kernels_same_product(const KernelTable *table, uint32_t type) {
+    return table->products[KERNELS_READING][type].matmul ==
+           table->products[KERNELS_WRITING][type].matmul;
+}
+
 /* One more whenever a set rounds in another way than before: records of results say by which they
- * were computed. 2: inputs of superblocks share scales (vnni, amx). */
-enum { KERNELS_REVISION = 2 };
+ * were computed. 2: inputs of superblocks share scales (vnni). 3: prompts in bf16 (amx). */
+enum { KERNELS_REVISION = 3 };
 
 /* Sets of kernels; a mask is an OR of them. */
 typedef enum KernelsSet {
@@ -172,7 +203,7 @@ typedef enum KernelsSet {
     KERNELS_AVX2 = 1 << 1,     /* x86-64 with AVX2, FMA, F16C */
     KERNELS_AVX512 = 1 << 2,   /* x86-64 with AVX-512 F, BW, DQ, VL */
     KERNELS_NEON = 1 << 3,     /* AArch64 */
-    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI and AMX tiles: int8 and bf16 products alone */
+    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI and AMX tiles: prompts in bf16 alone */
     KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
     KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
     KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */

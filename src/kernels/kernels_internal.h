@@ -26,6 +26,27 @@ unsigned kernels_cpu_sets(void);
 static inline KernelsForms one_form(KernelsArithmetic arithmetic) {
     return (KernelsForms){ .few = arithmetic, .many = arithmetic };
 }
+/* For all uses. */
+static inline void set_product(KernelTable *table, GgufType type, KernelsMatmul *matmul,
+                               KernelsForms forms) {
+    for (size_t use = 0; use < KERNELS_N_USES; use++) {
+        table->products[use][type] = (KernelsProduct){ matmul, forms, KERNELS_PANEL_ROWS };
+    }
+}
+
+/* name##_pack and name##_unpack of a form in which each token's inputs stand alone, from functions
+ * of one token's. */
+#define DEFINE_ROW_FORM(name, arithmetic, pack_row, unpack_row)                                    \
+    static void name##_pack(const KernelsPackJob *job, size_t begin, size_t end) {                 \
+        size_t bytes = kernels_packed_bytes(arithmetic, job->n);                                   \
+        for (size_t t = begin; t < end; t++) {                                                     \
+            pack_row(job->x + t * job->x_stride, job->n, (uint8_t *)job->y + t * bytes);           \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_unpack(const KernelsPackJob *job, size_t token, float *x) {                 \
+        size_t bytes = kernels_packed_bytes(arithmetic, job->n);                                   \
+        unpack_row((const uint8_t *)job->y + token * bytes, job->n, x);                            \
+    }
 
 /* The types of weights, for tables: X(enum suffix, name of functions, bytes of an element or 0). */
 #define KERNELS_WEIGHT_TYPES(X) KERNELS_NUMBER_TYPES(X) KERNELS_BLOCK_TYPES(X)

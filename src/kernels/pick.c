@@ -41,12 +41,11 @@ size_t kernels_packed_bytes(KernelsArithmetic arithmetic, size_t n) {
     /* an odd number of cache lines, so that tokens' inputs do not meet in the same sets */
     case KERNELS_F32_LANES: return KERNELS_ROUND_UP(n) * sizeof(float) + 64;
     case KERNELS_BF16_LANES: return ((n + 31) / 32 | 1) * 64;
-    case KERNELS_BF16: return (n + 31) / 32 * 64;
-    case KERNELS_BF16_PARTS: return (n + 31) / 32 * 3 * 64;
+    case KERNELS_BF16:
+    case KERNELS_BF16_TILES: return (n + 31) / 32 * 64;
+    case KERNELS_BF16_PART_TILES: return (n + 31) / 32 * 3 * 64;
     case KERNELS_INT8:
     case KERNELS_INT8_SHARED: return n_slabs * sizeof(KernelsInputSlab);
-    case KERNELS_INT8_TILES:
-    case KERNELS_INT8_SHARED_TILES: return n_slabs * (sizeof(KernelsInputSlab) + KERNELS_SLAB);
     default: return n * sizeof(float);
     }
 }

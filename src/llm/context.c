@@ -166,6 +166,19 @@ LlmProfile *llm_context_profile(LlmContext *c) {
     return c->options.profile ? llm_device_timed_profile(c->cpu) : NULL;
 }
 
+bool llm_context_reads_as_it_writes(const LlmContext *c) {
+    bool same = true;
+    for (size_t i = 0; i < c->model->shape.n_layers; i++) {
+        const LlmLayer *l = &c->model->layers[i];
+        const LlmTensor *const all[] = { &l->wq,     &l->wk,   &l->wv,    &l->wo,
+                                         &l->w_gate, &l->w_up, &l->w_down };
+        for (size_t k = 0; k < N_ELEMENTS(all); k++) {
+            same &= kernels_same_product(&c->kernels, all[k]->type);
+        }
+    }
+    return same;
+}
+
 size_t llm_context_page_tokens(const LlmContext *c) {
     return llm_kvcache_layout(c->kv)->page_tokens;
 }

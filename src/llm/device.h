@@ -23,7 +23,7 @@ typedef struct LlmKvLayout {
 
 /* The tokens that are computed together. */
 typedef struct LlmBatch {
-    size_t n_tokens;
+    size_t n_tokens, n_written;   /* the first n_written are written, the others read */
     const int32_t *ids;           /* host [n_tokens] */
     const uint32_t *positions;    /* host [n_tokens] */
     const uint32_t *const *pages; /* host [n_tokens]: the page table of the token's sequence */
@@ -56,9 +56,11 @@ typedef struct LlmDeviceOps {
      */
     void (*rmsnorm)(LlmDevice *d, const float *x, const uint32_t *rows, size_t n, const float *g,
                     size_t dim, float eps, float *y);
-    /* y = W x for n rows of x; y += W x. */
-    void (*matmul)(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
-    void (*matmul_add)(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
+    /* y = W x for n rows of x, the first n_written of written tokens. */
+    void (*matmul)(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, size_t n_written,
+                   float *y);
+    /* y += W x of all tokens. */
+    void (*matmul_add)(LlmDevice *d, const LlmTensor *w, const float *x, float *y);
     /* Three products of the same x in one step. */
     void (*matmul_qkv)(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,
                        float *v);

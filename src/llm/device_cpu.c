@@ -310,8 +310,9 @@ static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batc
         size_t bytes;
         if (!cpu->kernels.pack[i]) continue;
         at[i] = cpu->memory_bytes;
-        if (!mem_mul(max_batch, kernels_packed_bytes((KernelsArithmetic)i, widest_input(shape)),
-                     &bytes) ||
+        if (!mem_add(max_batch, KERNELS_PACK_TOKENS - 1, &bytes) ||
+            !mem_mul(bytes / KERNELS_PACK_TOKENS * KERNELS_PACK_TOKENS,
+                     kernels_packed_bytes((KernelsArithmetic)i, widest_input(shape)), &bytes) ||
             !mem_add(cpu->memory_bytes, bytes, &cpu->memory_bytes)) {
             return err_set(err, STATUS_TOO_LARGE, "a batch of %zu tokens is too large", max_batch);
         }

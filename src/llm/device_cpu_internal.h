@@ -38,8 +38,9 @@ static inline size_t llm_cpu_row_parts(size_t n) {
 /* device_cpu_matmul.c: what one part of matmul_swiglu keeps of its products at most */
 size_t llm_cpu_gate_floats(size_t max_batch);
 /* see LlmDeviceOps */
-void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
-void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y);
+void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, size_t n_written,
+                    float *y);
+void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, float *y);
 void llm_cpu_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,
                         float *v);
 void llm_cpu_matmul_swiglu(LlmDevice *d, const LlmLayer *layer, const float *x, float *up,

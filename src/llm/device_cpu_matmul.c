@@ -13,13 +13,21 @@
 enum {
     PART_BYTES = 1 << 18, /* of weights, where few tokens share them */
     FEW_TOKENS = 32,
-    MAX_FEW_ROWS = 8 * KERNELS_PANEL_ROWS,
-    MANY_ROWS = KERNELS_PANEL_ROWS, /* of a part, where many tokens share them */
+    FEW_ROWS = 2 * KERNELS_PANEL_ROWS, /* of a part, a multiple of these */
+    MAX_FEW_ROWS = 4 * FEW_ROWS,
+    THREAD_PARTS = 4, /* of many tokens, at the least */
 };
 
 size_t llm_cpu_gate_floats(size_t max_batch) {
-    return 2 * MAX((size_t)FEW_TOKENS * MAX_FEW_ROWS, max_batch * MANY_ROWS);
+    return 2 * MAX((size_t)FEW_TOKENS * MAX_FEW_ROWS, max_batch * KERNELS_TILES_ROWS);
 }
+
+/* Tokens of one use. */
+typedef struct Span {
+    KernelsUse use;
+    size_t first, n;
+    size_t pack_tokens; /* inputs of so many are packed at a time */
+} Span;
 
 typedef struct MatmulWork {
     CpuDevice *cpu;
@@ -27,7 +35,9 @@ typedef struct MatmulWork {
     float *y[3];
     size_t n_products, n_rows; /* n_rows of all */
     const float *x;
-    size_t n_in, n_tokens, part_rows, n_parts;
+    size_t n_in, n_tokens, n_written, part_rows, n_parts;
+    Span spans[KERNELS_N_USES];
+    size_t n_spans;
     bool accumulate, swiglu;
     _Atomic uint32_t n_taken[POOL_MAX_THREADS]; /* parts of each thread's span */
 } MatmulWork;
@@ -35,32 +45,69 @@ typedef struct MatmulWork {
 /* ---- inputs ------------------------------------------------------------------------------------
  */
 
-static KernelsArithmetic arithmetic_of(const MatmulWork *work, size_t i) {
-    return kernels_arithmetic(&work->cpu->kernels, work->w[i]->type, work->n_tokens);
+static const KernelsProduct *product_of(const MatmulWork *work, const Span *span, size_t i) {
+    return &work->cpu->kernels.products[span->use][work->w[i]->type];
+}
+static KernelsArithmetic arithmetic_of(const MatmulWork *work, const Span *span, size_t i) {
+    return kernels_arithmetic(product_of(work, span, i), span->n);
+}
+
+/* What all products multiply in the same way is one span. Where they do not, the written tokens'
+ * inputs and the others' are packed in different forms, each in memory of its own. */
+static void divide(MatmulWork *work) {
+    bool same = true;
+    for (size_t i = 0; i < work->n_products; i++) {
+        same &= kernels_same_product(&work->cpu->kernels, work->w[i]->type);
+    }
+    size_t n_written = same ? 0 : work->n_written;
+    if (n_written > 0) {
+        work->spans[work->n_spans++] = (Span){ .use = KERNELS_WRITING, .n = n_written };
+    }
+    if (n_written < work->n_tokens) {
+        work->spans[work->n_spans++] =
+            (Span){ .use = KERNELS_READING, .first = n_written, .n = work->n_tokens - n_written };
+    }
+}
+
+static size_t span_parts(const Span *span) {
+    return (span->n + span->pack_tokens - 1) / span->pack_tokens;
 }
 
 static void pack_part(void *context, size_t part, unsigned thread) {
     const MatmulWork *work = context;
     const CpuDevice *cpu = work->cpu;
+    const Span *span = work->spans;
     bool done[KERNELS_N_ARITHMETICS] = { [KERNELS_F32] = true };
     (void)thread;
+    for (; part >= span_parts(span); span++) part -= span_parts(span);
+    size_t begin = part * span->pack_tokens;
     for (size_t i = 0; i < work->n_products; i++) {
-        KernelsArithmetic a = arithmetic_of(work, i);
+        KernelsArithmetic a = arithmetic_of(work, span, i);
         if (done[a]) continue;
         done[a] = true;
-        size_t bytes = kernels_packed_bytes(a, work->n_in);
-        FOR_ROWS(t, work->n_tokens, part) {
-            cpu->kernels.pack[a](work->x + t * work->n_in, work->n_in, cpu->packed[a] + t * bytes);
-        }
+        KernelsPackJob job = { .x = work->x + span->first * work->n_in,
+                               .x_stride = work->n_in,
+                               .n = work->n_in,
+                               .n_tokens = span->n,
+                               .y = cpu->packed[a] };
+        cpu->kernels.pack[a](&job, begin, MIN(begin + span->pack_tokens, span->n));
     }
 }
 
 static void pack_inputs(MatmulWork *work) {
-    for (size_t i = 0; i < work->n_products; i++) {
-        if (arithmetic_of(work, i) == KERNELS_F32) continue;
-        pool_run(work->cpu->pool, llm_cpu_row_parts(work->n_tokens), pack_part, work);
-        return;
+    bool any = false;
+    size_t n_parts = 0;
+    for (size_t k = 0; k < work->n_spans; k++) {
+        Span *span = &work->spans[k];
+        span->pack_tokens = CPU_ROW_PART_TOKENS;
+        for (size_t i = 0; i < work->n_products; i++) {
+            KernelsArithmetic a = arithmetic_of(work, span, i);
+            any |= a != KERNELS_F32;
+            if (kernels_in_tiles(a)) span->pack_tokens = KERNELS_PACK_TOKENS;
+        }
+        n_parts += span_parts(span);
     }
+    if (any) pool_run(work->cpu->pool, n_parts, pack_part, work);
 }
 
 /* ---- products ---------------------------------------------------------------------------------
@@ -71,19 +118,23 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
                         size_t y_stride, float *scratch) {
     const LlmTensor *w = work->w[i];
     const CpuDevice *cpu = work->cpu;
-    KernelsArithmetic a = arithmetic_of(work, i);
-    KernelsMatmulJob job = {
-        .w = w->data + begin * w->row_bytes,
-        .row_bytes = w->row_bytes,
-        .n = w->n_in,
-        .x = a == KERNELS_F32 ? (const void *)work->x : cpu->packed[a],
-        .x_stride = kernels_packed_bytes(a, w->n_in),
-        .n_tokens = work->n_tokens,
-        .y = y,
-        .y_stride = y_stride,
-        .accumulate = work->accumulate,
-    };
-    cpu->kernels.matmul[w->type](&job, 0, end - begin, scratch);
+    for (size_t k = 0; k < work->n_spans; k++) {
+        const Span *span = &work->spans[k];
+        KernelsArithmetic a = arithmetic_of(work, span, i);
+        KernelsMatmulJob job = {
+            .w = w->data + begin * w->row_bytes,
+            .row_bytes = w->row_bytes,
+            .n = w->n_in,
+            .x =
+                a == KERNELS_F32 ? (const void *)(work->x + span->first * w->n_in) : cpu->packed[a],
+            .x_stride = kernels_packed_bytes(a, w->n_in),
+            .n_tokens = span->n,
+            .y = y + span->first * y_stride,
+            .y_stride = y_stride,
+            .accumulate = work->accumulate,
+        };
+        product_of(work, span, i)->matmul(&job, 0, end - begin, scratch);
+    }
 }
 
 /* The next part for a thread: of its span, or else of the next one's that has any. The pool calls
@@ -135,13 +186,20 @@ static void swiglu_part(void *context, size_t call, unsigned thread) {
 }
 
 static size_t part_rows(const MatmulWork *work) {
-    if (work->n_tokens >= FEW_TOKENS) return MANY_ROWS;
-    size_t rows = PART_BYTES / work->w[0]->row_bytes / KERNELS_PANEL_ROWS * KERNELS_PANEL_ROWS;
-    return MIN(MAX(rows, (size_t)MANY_ROWS), (size_t)MAX_FEW_ROWS);
+    const Span *last = &work->spans[work->n_spans - 1];
+    if (last->n >= FEW_TOKENS) {
+        size_t share = work->n_rows / THREAD_PARTS / pool_n_threads(work->cpu->pool);
+        return MIN(MAX(share / FEW_ROWS, (size_t)1) * FEW_ROWS,
+                   product_of(work, last, 0)->many_rows);
+    }
+    size_t rows = PART_BYTES / work->w[0]->row_bytes / FEW_ROWS * FEW_ROWS;
+    return MIN(MAX(rows, (size_t)FEW_ROWS), (size_t)MAX_FEW_ROWS);
 }
 
 static void run_matmul(MatmulWork *work) {
     work->n_in = work->w[0]->n_in;
+    divide(work);
+    if (work->n_spans == 0) return;
     if (work->swiglu) {
         work->n_rows = work->w[0]->n_rows;
     } else {
@@ -153,43 +211,54 @@ static void run_matmul(MatmulWork *work) {
     pool_run(work->cpu->pool, work->n_parts, work->swiglu ? swiglu_part : matmul_part, work);
 }
 
-void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
-    MatmulWork work = {
-        .cpu = cpu_of(d), .w = { w }, .y = { y }, .n_products = 1, .x = x, .n_tokens = n
-    };
-    run_matmul(&work);
-}
-
-void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
+void llm_cpu_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, size_t n_written,
+                    float *y) {
     MatmulWork work = { .cpu = cpu_of(d),
                         .w = { w },
                         .y = { y },
                         .n_products = 1,
                         .x = x,
                         .n_tokens = n,
-                        .accumulate = true };
+                        .n_written = n_written };
+    run_matmul(&work);
+}
+
+/* Of all tokens of the batch. */
+static MatmulWork batch_work(LlmDevice *d, const float *x) {
+    CpuDevice *cpu = cpu_of(d);
+    return (MatmulWork){
+        .cpu = cpu, .x = x, .n_tokens = cpu->batch->n_tokens, .n_written = cpu->batch->n_written
+    };
+}
+
+void llm_cpu_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, float *y) {
+    MatmulWork work = batch_work(d, x);
+    work.w[work.n_products] = w;
+    work.y[work.n_products++] = y;
+    work.accumulate = true;
     run_matmul(&work);
 }
 
 void llm_cpu_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q, float *k,
                         float *v) {
-    MatmulWork work = { .cpu = cpu_of(d),
-                        .w = { &layer->wq, &layer->wk, &layer->wv },
-                        .y = { q, k, v },
-                        .n_products = 3,
-                        .x = x,
-                        .n_tokens = cpu_of(d)->batch->n_tokens };
+    MatmulWork work = batch_work(d, x);
+    const LlmTensor *const w[] = { &layer->wq, &layer->wk, &layer->wv };
+    float *const y[] = { q, k, v };
+    for (; work.n_products < N_ELEMENTS(w); work.n_products++) {
+        work.w[work.n_products] = w[work.n_products];
+        work.y[work.n_products] = y[work.n_products];
+    }
     run_matmul(&work);
 }
 
 void llm_cpu_matmul_swiglu(LlmDevice *d, const LlmLayer *layer, const float *x, float *up,
                            float *y) {
-    MatmulWork work = { .cpu = cpu_of(d),
-                        .w = { &layer->w_gate, &layer->w_up },
-                        .y = { y, up },
-                        .n_products = 2,
-                        .x = x,
-                        .n_tokens = cpu_of(d)->batch->n_tokens,
-                        .swiglu = true };
+    MatmulWork work = batch_work(d, x);
+    work.w[0] = &layer->w_gate;
+    work.w[1] = &layer->w_up;
+    work.n_products = 2;
+    work.y[0] = y;
+    work.swiglu = true;
+    (void)up; /* the gates of a part are enough */
     run_matmul(&work);
 }

@@ -27,24 +27,24 @@ static void layer_forward(LlmContext *c, LlmDevice *d, size_t index, size_t n) {
     op->rope(d, c->k, s->n_kv_heads, s->key_dim);
     op->kv_append(d, kv, cache, c->k, c->v);
     op->attention(d, kv, cache, c->q, s->n_heads, s->window, c->a);
-    op->matmul_add(d, &l->wo, c->a, n, c->x);
+    op->matmul_add(d, &l->wo, c->a, c->x);
     op->rmsnorm(d, c->x, NULL, n, l->ffn_norm, s->dim, s->eps, c->h);
     op->matmul_swiglu(d, l, c->h, c->up, c->gate);
-    op->matmul_add(d, &l->w_down, c->gate, n, c->x);
+    op->matmul_add(d, &l->w_down, c->gate, c->x);
 }
 
 /* Logits of the rows that are wanted, appended to those of the slices before. */
-static void output_forward(LlmContext *c, LlmDevice *d, size_t n_wanted) {
+static void output_forward(LlmContext *c, LlmDevice *d, size_t n_wanted, size_t n_written) {
     const LlmShape *s = &c->model->shape;
     if (n_wanted == 0) return;
     float *logits = c->logits + c->n_logits * s->n_vocab;
     d->ops->rmsnorm(d, c->x, c->wanted, n_wanted, c->model->norm, s->dim, s->eps, c->h);
-    d->ops->matmul(d, &c->model->output, c->h, n_wanted, logits);
+    d->ops->matmul(d, &c->model->output, c->h, n_wanted, n_written, logits);
     c->n_logits += n_wanted;
 }
 
 static Status slice_forward(LlmContext *c, const LlmToken *tokens, size_t n, Err *err) {
-    size_t n_wanted = 0, n_rotated = c->model->rope.n_rotated;
+    size_t n_wanted = 0, n_wanted_written = 0, n_written = 0, n_rotated = c->model->rope.n_rotated;
     for (size_t t = 0; t < n; t++) {
         LlmSeq seq = tokens[t].seq;
         c->ids[t] = tokens[t].id;
@@ -52,14 +52,17 @@ static Status slice_forward(LlmContext *c, const LlmToken *tokens, size_t n, Err
         c->pages[t] = llm_kvcache_seq_pages(c->kv, seq);
         llm_rope_angles(&c->model->rope, c->positions[t], c->cos + t * n_rotated,
                         c->sin + t * n_rotated);
-        if (tokens[t].want_logits) c->wanted[n_wanted++] = (uint32_t)t;
+        n_written += tokens[t].is_written;
+        if (!tokens[t].want_logits) continue;
+        n_wanted_written += tokens[t].is_written;
+        c->wanted[n_wanted++] = (uint32_t)t;
     }
-    LlmBatch batch = { n, c->ids, c->positions, c->pages, c->cos, c->sin, n_rotated };
+    LlmBatch batch = { n, n_written, c->ids, c->positions, c->pages, c->cos, c->sin, n_rotated };
     LlmDevice *d = c->cpu;
     d->ops->begin(d, &batch);
     d->ops->embed(d, &c->model->embedding, c->x);
     for (size_t i = 0; i < c->model->shape.n_layers; i++) layer_forward(c, c->device[i], i, n);
-    output_forward(c, d, n_wanted);
+    output_forward(c, d, n_wanted, n_wanted_written);
     return d->ops->sync(d, err);
 }
 
@@ -76,6 +79,10 @@ static Status check_batch(LlmContext *c, const LlmToken *tokens, size_t n, Err *
         if (tokens[t].id < 0 || (size_t)tokens[t].id >= s->n_vocab) {
             return err_set(err, STATUS_INVALID, "token %zu of the batch: id %d is not in 0 to %zu",
                            t, tokens[t].id, s->n_vocab - 1);
+        }
+        if (t > 0 && tokens[t].is_written && !tokens[t - 1].is_written) {
+            return err_set(err, STATUS_INVALID,
+                           "token %zu of the batch is written, the one before it is read", t);
         }
         c->seq_new[tokens[t].seq]++;
         n_wanted += tokens[t].want_logits;

@@ -2,9 +2,10 @@
 /* Running a model: a context holds the key/value cache, the room for activations and the threads;
  * a batch of tokens of any sequences goes in, logits come out.
  * The same token after the same tokens gives the same logits, bit for bit, whatever else is in the
- * batch, however a prompt is cut, and on any number of threads.
- * All memory is taken at llm_context_new; a batch allocates nothing.
- * Threads: one owner at a time; several contexts may share a model. */
+ * batch, however a prompt is cut, and on any number of threads. Tokens that are read and tokens
+ * that are written may be computed in different arithmetics (kernels.h, KernelsUse). All memory is
+ * taken at llm_context_new; a batch allocates nothing. Threads: one owner at a time; several
+ * contexts may share a model. */
 #include "kernels/kernels.h"
 #include "llm/model.h"
 #include "llm/profile.h"
@@ -45,6 +46,9 @@ size_t llm_context_free_tokens(const LlmContext *context);
 /* What options.profile has counted, of the layers' device; NULL without. The caller may clear it.
  */
 LlmProfile *llm_context_profile(LlmContext *context);
+/* Whether a token that is read is computed as one that is written, so that either's keys and values
+ * stand for the other's. */
+bool llm_context_reads_as_it_writes(const LlmContext *context);
 /* Positions of a page. */
 size_t llm_context_page_tokens(const LlmContext *context);
 
@@ -68,11 +72,14 @@ typedef struct LlmToken {
     int32_t id;
     LlmSeq seq;
     bool want_logits; /* of the token that follows this one */
+    bool is_written;  /* not read: it was chosen from the logits before it, or may be */
 } LlmToken;
 
 /* Append tokens to their sequences, each at the position that its sequence has reached, and compute
- * them. Tokens of a sequence stand in their order; sequences may be mixed in any way.
- * On failure nothing has changed: INVALID (an id the model does not have, no such sequence);
+ * them. Tokens of a sequence stand in their order; sequences may be mixed in any way, but
+ * those that are written come before those that are read.
+ * On failure nothing has changed: INVALID (an id the model does not have, no such sequence, a
+ * written token after one that is read);
  * TOO_LARGE (context, cache or logits full: the text has the numbers). */
 Status llm_eval(LlmContext *context, const LlmToken *tokens, size_t n, Err *err) MUST_CHECK;
 /* Logits of the i-th token of the last batch that wanted them: f32 [n_vocab], view until the next

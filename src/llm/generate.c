@@ -43,7 +43,9 @@ static Status read_prompt(Run *r, const int32_t *prompt, size_t n_prompt, Err *e
         size_t n = MIN(n_prompt - at, (size_t)SLICE_TOKENS);
         if (o->reading && !o->reading(o->user, at, n_prompt)) return cancelled(err);
         for (size_t i = 0; i < n; i++)
-            tokens[i] = (LlmToken){ prompt[at + i], r->seq, at + i + 1 == n_prompt };
+            tokens[i] = (LlmToken){ .id = prompt[at + i],
+                                    .seq = r->seq,
+                                    .want_logits = at + i + 1 == n_prompt };
         TRY(llm_eval(r->context, tokens, n, err));
         at += n;
         r->done->n_read += n;
@@ -81,7 +83,7 @@ static Status run(Run *r, const int32_t *prompt, size_t n_prompt, Err *err) {
     TRY(status);
     sampler_read(r->sampler, prompt, n_prompt);
     while (r->done->end == OUTPUT_GOES_ON && status == STATUS_OK) {
-        LlmToken token = { .seq = r->seq, .want_logits = true };
+        LlmToken token = { .seq = r->seq, .want_logits = true, .is_written = true };
         status = choose(r, &token.id, err);
         if (status == STATUS_OK && r->done->end == OUTPUT_GOES_ON)
             status = llm_eval(r->context, &token, 1, err);

@@ -42,11 +42,12 @@ static void timed_rmsnorm(LlmDevice *d, const float *x, const uint32_t *rows, si
                           const float *g, size_t dim, float eps, float *y) {
     TIMED(d, LLM_OP_RMSNORM, rmsnorm(inner, x, rows, n, g, dim, eps, y));
 }
-static void timed_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
-    TIMED(d, LLM_OP_LOGITS, matmul(inner, w, x, n, y));
+static void timed_matmul(LlmDevice *d, const LlmTensor *w, const float *x, size_t n,
+                         size_t n_written, float *y) {
+    TIMED(d, LLM_OP_LOGITS, matmul(inner, w, x, n, n_written, y));
 }
-static void timed_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, size_t n, float *y) {
-    TIMED(d, LLM_OP_ADD, matmul_add(inner, w, x, n, y));
+static void timed_matmul_add(LlmDevice *d, const LlmTensor *w, const float *x, float *y) {
+    TIMED(d, LLM_OP_ADD, matmul_add(inner, w, x, y));
 }
 static void timed_matmul_qkv(LlmDevice *d, const LlmLayer *layer, const float *x, float *q,
                              float *k, float *v) {

@@ -221,7 +221,10 @@ Test(api_llm, a_conversation_goes_on_from_what_was_computed) {
     text[n++] = 13;
     g = generate_of(&again, text, n);
     cr_assert_eq(fonte_llm_generate(llm, &g, &done, &error), FONTE_OK);
-    cr_assert_eq(done.n_reused, n - 2, "all but the last that was written, and the new one");
+    /* in tiles, what was written is computed anew where it is read */
+    bool tiles = strcmp(fonte_llm_kernels(llm), "amx") == 0;
+    cr_assert_eq(done.n_reused, tiles ? n_prompt : n - 2,
+                 "all but the last that was written, and the new one");
     g.context = &anew;
     cr_assert_eq(fonte_llm_generate(fresh, &g, &done, &error), FONTE_OK);
     cr_assert_eq(memcmp(again.ids, anew.ids, sizeof again.ids), 0);

@@ -47,17 +47,36 @@ static void check_choice(void) {
           "ref among missing", "", missing, 0);
 }
 
+/* Has what it takes its inputs in, and the peak of that. */
+static bool product_whole(const KernelTable *t, const KernelsProduct *p) {
+    KernelsArithmetic few = p->forms.few, many = p->forms.many;
+    return p->matmul && t->peak[few] && p->many_rows >= KERNELS_PANEL_ROWS &&
+           p->many_rows <= KERNELS_TILES_ROWS &&
+           (few == KERNELS_F32 || (t->pack[few] && t->unpack[few])) &&
+           (many == KERNELS_F32 || (t->pack[many] && t->unpack[many]));
+}
+
+/* Tokens that are read and written together have their inputs in different places. */
+static bool forms_apart(const KernelsForms *a, const KernelsForms *b) {
+    const KernelsArithmetic x[] = { a->few, a->many }, y[] = { b->few, b->many };
+    for (size_t i = 0; i < 4; i++) {
+        if (x[i / 2] == y[i % 2] && x[i / 2] != KERNELS_F32) return false;
+    }
+    return true;
+}
+
 /* Every entry that a program may call is there, in every set; what packs also unpacks. */
 static void check_whole(const KernelTable *t) {
     bool good = t->name && t->rmsnorm && t->rope && t->silu_mul && t->add && t->peak[KERNELS_F32];
     for (size_t i = 0; i < KERNELS_N_KV_TYPES; i++) good &= t->kv_store[i] && t->attention[i];
     for (uint32_t type = 0; type < GGUF_N_TYPE_NUMBERS; type++) {
         bool known = gguf_type_traits(type) != NULL;
-        good &= known == (t->matmul[type] != NULL) && known == (t->decode_row[type] != NULL);
-        KernelsArithmetic few = t->forms[type].few, many = t->forms[type].many;
-        good &= t->peak[few] != NULL;
-        good &= few == KERNELS_F32 || (t->pack[few] && t->unpack[few]);
-        good &= many == KERNELS_F32 || (t->pack[many] && t->unpack[many]);
+        const KernelsProduct *reading = &t->products[KERNELS_READING][type];
+        const KernelsProduct *writing = &t->products[KERNELS_WRITING][type];
+        good &= known == (reading->matmul != NULL) && known == (t->decode_row[type] != NULL);
+        if (!known) continue;
+        good &= product_whole(t, reading) && product_whole(t, writing);
+        good &= kernels_same_product(t, type) || forms_apart(&reading->forms, &writing->forms);
     }
     check(good, "table with holes", t->name, 0, 0);
     for (size_t a = 0; a < KERNELS_N_ARITHMETICS; a++) {

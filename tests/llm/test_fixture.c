@@ -171,8 +171,11 @@ static bool rounds(unsigned set, const char *what) {
         type = GGUF_TYPE_Q4_K;
     else if (!gguf_type_parse(what, &type))
         return false;
-    KernelsArithmetic a = kernels_arithmetic(&kernels, type, 1);
-    return a != KERNELS_F32 && a != KERNELS_BF16_PARTS;
+    for (int use = 0; use < KERNELS_N_USES; use++) {
+        KernelsArithmetic a = kernels_arithmetic(&kernels.products[use][type], 1);
+        if (a != KERNELS_F32 && a != KERNELS_BF16_PART_TILES) return true;
+    }
+    return false;
 }
 
 /* Measuring perplexity takes seconds a format: the usual ones and the roughest are. */

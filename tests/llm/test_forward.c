@@ -133,6 +133,40 @@ static void check_company(const Bench *b) {
     for (size_t i = 0; i < 2; i++) llm_seq_free(b->context, others[i]);
 }
 
+/* A text whose second half is written: token by token and alone, then beside another that is
+ * written and prompts that are read, then all at once, as guesses are. */
+static void check_written(const Bench *b) {
+    enum { HALF = N_TOKENS / 2 };
+    size_t n_vocab = b->model->shape.n_vocab;
+    LlmSeq alone = new_seq(b), mine = new_seq(b), writer = new_seq(b), reader = new_seq(b);
+    eval_text(b, alone, 0, HALF);
+    eval_text(b, mine, 0, HALF);
+    eval_text(b, writer, 0, 3);
+    LlmToken tokens[2 + N_TOKENS];
+    for (size_t p = HALF; p < N_TOKENS; p++) {
+        tokens[0] = (LlmToken){ b->ids[p], alone, true, true };
+        eval(b, tokens, 1);
+        memcpy(b->wanted + p * n_vocab, llm_logits(b->context, 0), n_vocab * sizeof(float));
+        size_t n = 0, n_read = random_below(N_TOKENS);
+        tokens[n++] = (LlmToken){ b->ids[p], mine, true, true };
+        if (p % 2) tokens[n++] = (LlmToken){ (int32_t)random_below(N_VOCAB), writer, true, true };
+        for (size_t i = 0; i < n_read; i++) {
+            tokens[n++] = (LlmToken){ (int32_t)random_below(N_VOCAB), reader, i % 3 == 0, false };
+        }
+        eval(b, tokens, n);
+        same(b, 0, p, "written beside prompts");
+        cr_assert_eq(llm_seq_truncate(b->context, reader, n_read / 2, NULL), STATUS_OK);
+    }
+    cr_assert_eq(llm_seq_truncate(b->context, mine, HALF, NULL), STATUS_OK);
+    for (size_t p = HALF; p < N_TOKENS; p++) {
+        tokens[p - HALF] = (LlmToken){ b->ids[p], mine, true, true };
+    }
+    eval(b, tokens, N_TOKENS - HALF);
+    for (size_t p = HALF; p < N_TOKENS; p++) same(b, p - HALF, p, "written at once");
+    const LlmSeq all[] = { alone, mine, writer, reader };
+    for (size_t i = 0; i < N_ELEMENTS(all); i++) llm_seq_free(b->context, all[i]);
+}
+
 /* In one piece, then in pieces of a few sizes. */
 static void check_cuts(const Bench *b) {
     static const size_t cuts[] = { N_TOKENS, 2, 3, 5, 17, 33 };
@@ -167,6 +201,7 @@ static void check_type(GgufType type, unsigned set, KernelsKvType kv) {
         llm_seq_free(b.context, seq);
         check_company(&b);
     }
+    check_written(&b);
     bench_free(&b);
 }
 
@@ -338,6 +373,8 @@ Test(llm_forward, a_batch_that_does_not_fit_changes_nothing) {
     tokens[7].seq = UINT32_MAX;
     refused(&b, tokens, 11, STATUS_INVALID, "there is no sequence 4294967295");
     tokens[7].seq = other;
+    tokens[7].is_written = true;
+    refused(&b, tokens, 11, STATUS_INVALID, "token 7 of the batch is written, the one before");
     for (size_t i = 0; i < 61; i++) tokens[i] = (LlmToken){ 3, other, true };
     refused(&b, tokens, 61, STATUS_TOO_LARGE, "logits of 61 tokens in one batch, at most 60");
     cr_assert_eq(llm_seq_length(b.context, seq), 50);

@@ -136,6 +136,8 @@ static void unpack_int8_dotprod(const void *packed, size_t n, float *x) {
     }
 }
 
+DEFINE_ROW_FORM(int8, KERNELS_INT8, pack_int8_dotprod, unpack_int8_dotprod)
+
 /* ---- the peak ---------------------------------------------------------------------------------
  */
 
@@ -156,12 +158,11 @@ static double peak_int8_dotprod(size_t n_rounds) {
 
 void kernels_fill_dotprod(KernelTable *table) {
     table->name = "dotprod";
-    table->pack[KERNELS_INT8] = pack_int8_dotprod;
-    table->unpack[KERNELS_INT8] = unpack_int8_dotprod;
+    table->pack[KERNELS_INT8] = int8_pack;
+    table->unpack[KERNELS_INT8] = int8_unpack;
     table->peak[KERNELS_INT8] = peak_int8_dotprod;
 #define FILL_TYPE(type, name, halves, min)                                                         \
-    table->matmul[GGUF_TYPE_##type] = matmul_##name##_dotprod;                                     \
-    table->forms[GGUF_TYPE_##type] = one_form(KERNELS_INT8);
+    set_product(table, GGUF_TYPE_##type, matmul_##name##_dotprod, one_form(KERNELS_INT8));
     NEON_QUANTIZED_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

@@ -39,7 +39,7 @@ void kernels_fill_neon(KernelTable *table) {
     table->attention[KERNELS_KV_F32] = attention_f32_neon;
     table->attention[KERNELS_KV_F16] = attention_f16_neon;
     table->attention[KERNELS_KV_Q8_0] = attention_q8_0_neon;
-    table->pack[KERNELS_F32_LANES] = pack_lanes_neon;
-    table->unpack[KERNELS_F32_LANES] = unpack_lanes_neon;
+    table->pack[KERNELS_F32_LANES] = lanes_pack;
+    table->unpack[KERNELS_F32_LANES] = lanes_unpack;
     KERNELS_WEIGHT_TYPES(VEC_FILL_TYPE)
 }

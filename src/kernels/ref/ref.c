@@ -157,7 +157,7 @@ void kernels_fill_ref(KernelTable *table) {
     };
 #define FILL_TYPE(type, name, element_bytes)                                                       \
     table->decode_row[GGUF_TYPE_##type] = decode_row_##name##_ref;                                 \
-    table->matmul[GGUF_TYPE_##type] = matmul_##name##_ref;
+    set_product(table, GGUF_TYPE_##type, matmul_##name##_ref, one_form(KERNELS_F32));
     KERNELS_WEIGHT_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

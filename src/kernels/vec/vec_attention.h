@@ -172,6 +172,10 @@ ALWAYS_INLINE void tile_page(const AttentionState *s, const AttentionPage *page,
     for (; n_rows == 1 && i + 128 <= s->value_pad; i += 128) {
         tile_columns(s, page, n, first, n_rows, keep, i, 4 * GROUP_VECS, is_half);
     }
+    /* of 32 registers, 16 are sums */
+    for (; VEC_LANES == 16 && i + 64 <= s->value_pad; i += 64) {
+        tile_columns(s, page, n, first, n_rows, keep, i, 2 * GROUP_VECS, is_half);
+    }
     for (; i < s->value_pad; i += 32) {
         tile_columns(s, page, n, first, n_rows, keep, i, GROUP_VECS, is_half);
     }

@@ -12,15 +12,11 @@
 static inline Vec outer_add(Vec sum, Vec w, const float *x) {
     return vec_fma_one(w, x, sum);
 }
+#include "kernels/vec/vec_group.h"
 #include "kernels/vec/vec_outer.h"
 
 #include <string.h>
 
-typedef struct Group {
-    Vec v[32 / VEC_LANES]; /* 32 consecutive weights */
-} Group;
-/* Weights 32 g .. 32 g + 31 of a row of blocks. */
-typedef Group DecodeGroup(const uint8_t *row, size_t g);
 /* Vector i of a row of single numbers. */
 typedef Vec VectorAt(const uint8_t *row, size_t i);
 /* Sums of one token and the rows of a tile. */
@@ -28,7 +24,7 @@ typedef struct Column {
     Vec v[KERNELS_MATMUL_ROWS];
 } Column;
 
-enum { GROUP_VECS = 32 / VEC_LANES, FEW_TOKENS = 16 };
+enum { FEW_TOKENS = 16 };
 
 /* ---- decoding ---------------------------------------------------------------------------------
  * What takes both kinds of functions, of which one is NULL, and the bytes of a single number, or 0,
@@ -222,6 +218,7 @@ static void VEC_NAME(unpack_lanes)(const void *packed, size_t n, float *x) {
         x[i] = ((const float *)packed)[i % VEC_LANES * steps + i / VEC_LANES];
     }
 }
+DEFINE_ROW_FORM(lanes, KERNELS_F32_LANES, VEC_NAME(pack_lanes), VEC_NAME(unpack_lanes))
 
 ALWAYS_INLINE void matmul_with(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                float *scratch, size_t element_bytes, VectorAt *at,
@@ -249,6 +246,5 @@ ALWAYS_INLINE void matmul_with(const KernelsMatmulJob *job, size_t row_begin, si
 #define VEC_DEFINE_BLOCKS(type, name, element_bytes) VEC_DEFINE_TYPE(name, 0, NULL, decode_##name)
 #define VEC_FILL_TYPE(type, name, element_bytes)                                                   \
     table->decode_row[GGUF_TYPE_##type] = VEC_NAME(decode_row_##name);                             \
-    table->matmul[GGUF_TYPE_##type] = VEC_NAME(matmul_##name);                                     \
-    table->forms[GGUF_TYPE_##type] =                                                               \
-        (KernelsForms){ FEW_TOKENS, .few = KERNELS_F32, .many = KERNELS_F32_LANES };
+    set_product(table, GGUF_TYPE_##type, VEC_NAME(matmul_##name),                                  \
+                (KernelsForms){ FEW_TOKENS, .few = KERNELS_F32, .many = KERNELS_F32_LANES });

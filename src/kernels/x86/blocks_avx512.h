@@ -4,7 +4,7 @@
  * already times the block's scale where the reference multiplies once: decoding costs five
  * instructions for 32 weights of Q4_0. Formats with a scale and a minimum a group do the same with
  * a table of scale q - min. */
-#include "kernels/vec/vec_matmul.h"
+#include "kernels/vec/vec_group.h"
 
 ALWAYS_INLINE __m512 table_16(__m512i indices, __m512 table) {
     return _mm512_permutexvar_ps(indices, table);

@@ -7,8 +7,7 @@
  * Where inputs share scales, the slabs of a group are added up without the inputs' scale,
  * and that sum, times the scale, is added to the partial sum with one rounding. At the end one
  * fixed tree adds the lanes. Nothing in it depends on how many rows and tokens are computed side by
- * side, so that all ways of doing it (direct_vnni.h, panel_vnni.h, matmul_amx.h) give the same
- * bits. */
+ * side, so that both ways of doing it (direct_vnni.h, panel_vnni.h) give the same bits. */
 #include "kernels/x86/statements.h"
 #include "kernels/x86/types_int8.h"
 #include "kernels/x86/unpack_vnni.h"

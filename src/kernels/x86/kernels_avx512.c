@@ -40,7 +40,7 @@ void kernels_fill_avx512(KernelTable *table) {
     table->attention[KERNELS_KV_F32] = attention_f32_avx512;
     table->attention[KERNELS_KV_F16] = attention_f16_avx512;
     table->attention[KERNELS_KV_Q8_0] = attention_q8_0_avx512;
-    table->pack[KERNELS_F32_LANES] = pack_lanes_avx512;
-    table->unpack[KERNELS_F32_LANES] = unpack_lanes_avx512;
+    table->pack[KERNELS_F32_LANES] = lanes_pack;
+    table->unpack[KERNELS_F32_LANES] = lanes_unpack;
     KERNELS_WEIGHT_TYPES(VEC_FILL_TYPE)
 }

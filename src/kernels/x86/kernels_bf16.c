@@ -142,6 +142,9 @@ static void unpack_bf16_lanes(const void *packed, size_t n, float *x) {
     }
 }
 
+DEFINE_ROW_FORM(pairs, KERNELS_BF16, pack_bf16, unpack_bf16)
+DEFINE_ROW_FORM(lanes, KERNELS_BF16_LANES, pack_bf16_lanes, unpack_bf16_lanes)
+
 /* ---- the peak ---------------------------------------------------------------------------------
  */
 
@@ -163,12 +166,11 @@ static double peak_bf16_bf16(size_t n_rounds) {
 
 void kernels_fill_bf16(KernelTable *table) {
     table->name = "bf16";
-    table->matmul[GGUF_TYPE_BF16] = matmul_bf16_bf16;
-    table->forms[GGUF_TYPE_BF16] =
-        (KernelsForms){ FEW_TOKENS, .few = KERNELS_BF16, .many = KERNELS_BF16_LANES };
-    table->pack[KERNELS_BF16] = pack_bf16;
-    table->unpack[KERNELS_BF16] = unpack_bf16;
-    table->pack[KERNELS_BF16_LANES] = pack_bf16_lanes;
-    table->unpack[KERNELS_BF16_LANES] = unpack_bf16_lanes;
+    set_product(table, GGUF_TYPE_BF16, matmul_bf16_bf16,
+                (KernelsForms){ FEW_TOKENS, .few = KERNELS_BF16, .many = KERNELS_BF16_LANES });
+    table->pack[KERNELS_BF16] = pairs_pack;
+    table->unpack[KERNELS_BF16] = pairs_unpack;
+    table->pack[KERNELS_BF16_LANES] = lanes_pack;
+    table->unpack[KERNELS_BF16_LANES] = lanes_unpack;
     table->peak[KERNELS_BF16] = peak_bf16_bf16;
 }

@@ -47,6 +47,7 @@ static inline void pack_block(const float *from, size_t lane, KernelsInputSlab *
 static void pack_int8_maddubs(const float *x, size_t n, void *y) {
     slab_pack(x, n, y, pack_block);
 }
+DEFINE_ROW_FORM(int8, KERNELS_INT8, pack_int8_maddubs, slab_unpack)
 
 /* ---- the peak ---------------------------------------------------------------------------------
  */
@@ -70,12 +71,11 @@ static double peak_int8_maddubs(size_t n_rounds) {
 
 void kernels_fill_maddubs(KernelTable *table) {
     table->name = "maddubs";
-    table->pack[KERNELS_INT8] = pack_int8_maddubs;
-    table->unpack[KERNELS_INT8] = slab_unpack;
+    table->pack[KERNELS_INT8] = int8_pack;
+    table->unpack[KERNELS_INT8] = int8_unpack;
     table->peak[KERNELS_INT8] = peak_int8_maddubs;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
-    table->matmul[GGUF_TYPE_##type] = matmul_##name##_maddubs;                                     \
-    table->forms[GGUF_TYPE_##type] = one_form(KERNELS_INT8);
+    set_product(table, GGUF_TYPE_##type, matmul_##name##_maddubs, one_form(KERNELS_INT8));
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

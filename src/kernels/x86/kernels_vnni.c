@@ -41,11 +41,11 @@ static inline void pack_block(const float *x, size_t lane, KernelsInputSlab *ret
     pack_scaled(x, max, lane, false, ret);
 }
 
-void kernels_pack_int8_vnni(const float *x, size_t n, void *y) {
+static void pack_int8_vnni(const float *x, size_t n, void *y) {
     slab_pack(x, n, y, pack_block);
 }
 
-void kernels_pack_int8_shared_vnni(const float *x, size_t n, void *y) {
+static void pack_int8_shared_vnni(const float *x, size_t n, void *y) {
     enum { INPUTS = SLAB_GROUP * KERNELS_SLAB };
     for (size_t begin = 0; begin < n; begin += INPUTS, x += INPUTS) {
         KernelsInputSlab *slabs = (KernelsInputSlab *)y + begin / KERNELS_SLAB;
@@ -69,6 +69,9 @@ void kernels_pack_int8_shared_vnni(const float *x, size_t n, void *y) {
     }
 }
 
+DEFINE_ROW_FORM(int8, KERNELS_INT8, pack_int8_vnni, slab_unpack)
+DEFINE_ROW_FORM(int8_shared, KERNELS_INT8_SHARED, pack_int8_shared_vnni, slab_unpack)
+
 /* ---- the peak ---------------------------------------------------------------------------------
  */
 
@@ -89,16 +92,15 @@ static double peak_int8_vnni(size_t n_rounds) {
 
 void kernels_fill_vnni(KernelTable *table) {
     table->name = "vnni";
-    table->pack[KERNELS_INT8] = kernels_pack_int8_vnni;
-    table->unpack[KERNELS_INT8] = slab_unpack;
+    table->pack[KERNELS_INT8] = int8_pack;
+    table->unpack[KERNELS_INT8] = int8_unpack;
     table->peak[KERNELS_INT8] = peak_int8_vnni;
-    table->pack[KERNELS_INT8_SHARED] = kernels_pack_int8_shared_vnni;
-    table->unpack[KERNELS_INT8_SHARED] = slab_unpack;
+    table->pack[KERNELS_INT8_SHARED] = int8_shared_pack;
+    table->unpack[KERNELS_INT8_SHARED] = int8_shared_unpack;
     table->peak[KERNELS_INT8_SHARED] = peak_int8_vnni;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
-    table->matmul[GGUF_TYPE_##type] = kernels_matmul_##name##_vnni;                                \
-    table->forms[GGUF_TYPE_##type] =                                                               \
-        one_form(SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8);
+    set_product(table, GGUF_TYPE_##type, matmul_##name##_vnni,                                     \
+                one_form(SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8));
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }

@@ -1,231 +1,304 @@
 #pragma once
-/* Many tokens times weights in int8 tiles. A product of tiles gives the integer sums of one block
- * of 32 (or of one half) for 16 tokens and 16 rows; they are scaled and added in f32 exactly as
- * dot_vnni.h says, so that the bits are those of the set for VNNI, which computes few tokens.
+/* Products in bf16 tiles. Weights become bf16 as they lie, row by row (expand_amx.h), and are the
+ * left side of a product of tiles: 16 rows of weights by 32 inputs, times 32 inputs by 16 tokens,
+ * added to sums of 16 rows and 16 tokens. Each output's products are added in order of its inputs,
+ * 32 at a time, by the instruction in an order of its own; sums that wait in memory are exact. So
+ * nothing depends on how many rows and tokens are computed together.
  *
- * One lane of the slabs is done after another: the 16 tokens' sums of a lane stay in registers
- * while all slabs pass by, and the lane's inputs stay in L1 while the panel's rows do. The sums of
- * all lanes wait in scratch until the tree adds them. Products are started four at a time, so that
- * the tiles work while the vectors scale what is done: on paper, 16 cycles of the tiles beside 24
- * of the vectors for 8,192 products. Not measured on a processor that has them. */
-#include "kernels/x86/panel_amx.h"
+ * One product for each 32 inputs; but F16 keeps the precision of f32: a weight is exactly two bf16,
+ * an input three, and five of the six products of parts are computed. The sixth, below 2^-24 of the
+ * whole and of either sign, is what an f32 product rounds off.
+ *
+ * The instruction takes numbers below 2^-126 for zero, so inputs of F16 below 2^-103 lose bits. An
+ * infinity meets parts that are zero and so may become NaN. Folder-private. */
+#include "kernels/x86/expand_amx.h"
+#include "kernels/x86/pack_tiles.h"
 #include "kernels/x86/tiles.h"
-#include "kernels/x86/types_vnni.h"
 
 enum {
-    PANEL_ROWS = KERNELS_SCRATCH_ROWS,
-    PANEL_TILES = PANEL_ROWS / TILE,
-    AHEAD = 4, /* products started at a time: one tile of sums each */
+    PANEL_ROWS = KERNELS_TILES_ROWS,
+    PANEL_TOKENS = KERNELS_TILES_TOKENS,
+    BLOCK_TILES = 8, /* of 16 rows: what is expanded at a time */
+    F16_PRODUCTS = 5,
+    FETCH_TOKENS = 64,
 };
 
-/* [tile of rows][lane][token]: sums of 16 rows */
-typedef float LaneSums[SLAB_BLOCKS][TILE][TILE];
-
-/* Up to 16 tokens; past the last one, that one again: their sums are not stored. */
-typedef struct TileTokens {
-    const uint8_t *slabs[TILE]; /* of KernelsInputSlab */
-    const uint8_t *plain;       /* the first token's bytes in order */
-    size_t stride;              /* bytes from one token to the next */
-    size_t n_slabs;
-} TileTokens;
-
-/* Everything of one lane: inputs [tokens] x blocks [slabs] of 16 rows. */
-typedef struct LaneWork {
-    const TileTokens *tokens;
-    const uint8_t *inputs, *blocks;
-    size_t lane;
-    _Alignas(64) int32_t dots[AHEAD][TILE][TILE];
-} LaneWork;
-
-ALWAYS_INLINE const TileBlock *lane_block(const LaneWork *work, size_t s, SlabKind kind) {
-    return (const TileBlock *)(const void *)(work->blocks + s * block_bytes(kind));
-}
-
-/* Products u .. u + n - 1 of the lane, n <= AHEAD, to dots: half u % halves of slab u / halves. */
-ALWAYS_INLINE void lane_dots(LaneWork *work, size_t u, size_t n, SlabKind kind, bool is_signed) {
-    size_t halves = n_scales(kind), stride = work->tokens->stride;
-#define LANE_DOT(i, a, b)                                                                          \
-    if (i < n) {                                                                                   \
-        size_t s = (u + i) / halves, h = (u + i) % halves;                                         \
-        TILE_ZERO(i);                                                                              \
-        TILE_LOAD(a, work->inputs + s * KERNELS_SLAB + h * GGUF_BLOCK / halves, stride);           \
-        TILE_LOAD(b, lane_block(work, s, kind)->q[h * SLAB_STEPS / halves], 4 * TILE);             \
-        if (is_signed) {                                                                           \
-            TILE_DOT_SS(i, a, b);                                                                  \
-        } else {                                                                                   \
-            TILE_DOT_SU(i, a, b);                                                                  \
-        }                                                                                          \
-        TILE_STORE(i, work->dots[i], sizeof(__m512i));                                             \
-    }
-    LANE_DOT(0, 4, 5)
-    LANE_DOT(1, 6, 7)
-    LANE_DOT(2, 4, 5)
-    LANE_DOT(3, 6, 7)
-#undef LANE_DOT
-}
-
-/* What addends are multiplied by: the sum of the token's inputs, see input_sum. */
-ALWAYS_INLINE __m512 lane_input_sum(const KernelsInputSlab *x, size_t lane, size_t h, size_t halves,
-                                    bool shared) {
-    if (halves == 1) return _mm512_set1_ps(x->total[lane]);
-    int32_t first = x->first[lane];
-    __m512 q = _mm512_cvtepi32_ps(_mm512_set1_epi32(h == 0 ? first : x->sum[lane] - first));
-    return shared ? q : _mm512_mul_ps(q, _mm512_set1_ps(x->d[lane]));
-}
-
-/* Scale n products and add them to the tokens' sums. */
-ALWAYS_INLINE void lane_scale(const LaneWork *work, size_t u, size_t n, SlabKind kind, bool shared,
-                              __m512 sums[TILE]) {
-    size_t halves = n_scales(kind);
-    for (size_t i = 0; i < n; i++) {
-        size_t s = (u + i) / halves, h = (u + i) % halves;
-        const TileBlock *block = lane_block(work, s, kind);
-        __m512 d = _mm512_load_ps(block->factors[h]), m = d;
-        if (n_addends(kind)) m = _mm512_load_ps(block->factors[halves + h]);
-        UNROLL for (size_t t = 0; t < TILE; t++) {
-            const void *row = work->tokens->slabs[t];
-            const KernelsInputSlab *x = (const KernelsInputSlab *)row + s;
-            __m512 factor = shared ? d : _mm512_mul_ps(d, _mm512_set1_ps(x->d[work->lane]));
-            __m512 dots = _mm512_cvtepi32_ps(_mm512_load_si512(work->dots[i][t]));
-            sums[t] = _mm512_fmadd_ps(dots, factor, sums[t]);
-            if (n_addends(kind) == 0) continue;
-            sums[t] = _mm512_fmadd_ps(m, lane_input_sum(x, work->lane, h, halves, shared), sums[t]);
-        }
-    }
-}
-
-/* Products [u, end) of one lane of 16 rows, added to the tokens' sums. */
-ALWAYS_INLINE void lane_products(LaneWork *work, size_t u, size_t end, SlabKind kind,
-                                 bool is_signed, bool shared, __m512 sums[TILE]) {
-    for (; u + AHEAD <= end; u += AHEAD) {
-        lane_dots(work, u, AHEAD, kind, is_signed);
-        lane_scale(work, u, AHEAD, kind, shared, sums);
-    }
-    for (; u < end; u++) {
-        lane_dots(work, u, 1, kind, is_signed);
-        lane_scale(work, u, 1, kind, shared, sums);
-    }
-}
-
-/* One lane of 16 rows: ret[t] are the sums of token t. */
-ALWAYS_INLINE void lane_run(LaneWork *work, SlabKind kind, bool is_signed, bool shared,
-                            float ret[TILE][TILE]) {
-    size_t n = work->tokens->n_slabs * n_scales(kind);
-    size_t step = shared ? SLAB_GROUP * n_scales(kind) : n;
-    memset(ret, 0, sizeof(float[TILE][TILE]));
-    for (size_t u = 0; u < n; u += step) {
-        __m512 sums[TILE];
-        UNROLL for (size_t t = 0; t < TILE; t++) sums[t] = _mm512_setzero_ps();
-        lane_products(work, u, MIN(u + step, n), kind, is_signed, shared, sums);
-        UNROLL for (size_t t = 0; t < TILE; t++) {
-            const void *row = work->tokens->slabs[t];
-            const KernelsInputSlab *x = (const KernelsInputSlab *)row + u / n_scales(kind);
-            __m512 scale = _mm512_set1_ps(x->d[work->lane]);
-            if (shared) sums[t] = _mm512_fmadd_ps(sums[t], scale, _mm512_load_ps(ret[t]));
-            _mm512_store_ps(ret[t], sums[t]);
-        }
-    }
-}
-
-typedef void LaneRun(LaneWork *work, float ret[TILE][TILE]);
-#define DEFINE_LANE(name, kind, is_signed, shared)                                                 \
-    static __attribute__((noinline)) void lane_##name(LaneWork *work, float ret[TILE][TILE]) {     \
-        lane_run(work, kind, is_signed, shared, ret);                                              \
-    }
-DEFINE_LANE(plain, SLAB_PLAIN, true, false)
-DEFINE_LANE(min, SLAB_MIN, false, false)
-DEFINE_LANE(shared_plain, SLAB_PLAIN, true, true)
-DEFINE_LANE(shared_min, SLAB_MIN, false, true)
-DEFINE_LANE(shared_halves, SLAB_HALVES, true, true)
-DEFINE_LANE(shared_halves_min, SLAB_HALVES_MIN, false, true)
-/* [shared][kind]: those that INT8_TYPES has */
-static LaneRun *const lanes[2][4] = {
-    { lane_plain, lane_min },
-    { lane_shared_plain, lane_shared_min, lane_shared_halves, lane_shared_halves_min },
+/* How a type is multiplied: its weights in parts, and which part of the inputs by which part of the
+ * weights, in order. Neighbours share a part, which stays in its tile; the largest is last. */
+typedef struct TileForm {
+    size_t x_parts, w_parts, n_products;
+    struct {
+        size_t x, w;
+    } products[F16_PRODUCTS];
+} TileForm;
+static const TileForm bf16_form = { 1, 1, 1, { { 0, 0 } } };
+static const TileForm f16_form = {
+    BF16_PARTS, F16_PARTS, F16_PRODUCTS, { { 2, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 }, { 0, 0 } }
 };
 
-/* Lanes i and i + 8, then i + 4, i + 2, i + 1, as fold: the sums of 16 rows. */
-ALWAYS_INLINE __m512 fold_lanes(LaneSums sums, size_t t) {
-    __m512 v[SLAB_BLOCKS / 2];
-    UNROLL for (size_t i = 0; i < 8; i++) {
-        v[i] = _mm512_add_ps(_mm512_load_ps(sums[i][t]), _mm512_load_ps(sums[i + 8][t]));
-    }
-    UNROLL for (size_t i = 0; i < 4; i++) v[i] = _mm512_add_ps(v[i], v[i + 4]);
-    return _mm512_add_ps(_mm512_add_ps(v[0], v[2]), _mm512_add_ps(v[1], v[3]));
-}
+/* 64-byte aligned */
+typedef uint8_t WeightTiles[BLOCK_TILES][TILE_BYTES]; /* of 16 rows: groups, parts */
+typedef float SumTile[TILE][TILE];                    /* rows, tokens */
 
-/* Up to 16 outputs of a token. */
-ALWAYS_INLINE void store_outputs(const KernelsMatmulJob *job, size_t token, size_t row,
-                                 size_t n_rows, __m512 sums) {
-    __mmask16 mask = (__mmask16)(0xFFFFU >> (TILE - n_rows));
-    float *y = job->y + token * job->y_stride + row;
-    if (job->accumulate) sums = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sums);
-    _mm512_mask_storeu_ps(y, mask, sums);
-}
+/* A type's weights. block_bytes: of as many groups as are expanded at a time. Always a constant. */
+typedef struct TileType {
+    const TileForm *form;
+    ExpandGroups *expand;
+    size_t block_bytes;
+} TileType;
 
-/* Tiles 0-3: sums; 4, 6: inputs; 5, 7: weights. */
-static void configure_int8(size_t n_tokens, size_t halves) {
+/* Product i of the form takes another part than the one before it. */
+#define NEW_PART(form, i, of) ((i) == 0 || (form)->products[i].of != (form)->products[(i)-1].of)
+
+/* Groups of 32 inputs that are expanded at a time. */
+ALWAYS_INLINE size_t block_groups(const TileForm *form) {
+    return BLOCK_TILES / form->w_parts;
+}
+ALWAYS_INLINE size_t n_groups(const KernelsMatmulJob *job) {
+    return (job->n + BF16_GROUP - 1) / BF16_GROUP;
+}
+/* Tiles 0-3: sums; 4, 5: weights; 6, 7: inputs. */
+static void configure_tiles(size_t n_tokens) {
     TileConfig config = { 0 };
-    for (size_t i = 0; i < AHEAD; i++) tile_shape(&config, i, n_tokens, 4 * TILE);
-    for (size_t i = AHEAD; i < 8; i += 2) {
-        tile_shape(&config, i, n_tokens, GGUF_BLOCK / halves);
-        tile_shape(&config, i + 1, GGUF_BLOCK / halves / 4, 4 * TILE);
+    size_t width = tile_width(n_tokens) * PAIR_BYTES;
+    for (size_t i = 0; i < 8; i++) {
+        tile_shape(&config, i, TILE, i == 4 || i == 5 ? TILE_ROW_BYTES : width);
     }
     tiles_configure(&config);
 }
 
-/* Tokens [token, token + n_tokens) times a panel. */
-static void multiply_tokens(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t token,
-                            size_t n_tokens, size_t n_slabs, const uint8_t *panel, LaneSums *sums,
-                            DotType type) {
-    SlabKind kind = type.kind;
-    const uint8_t *x = (const uint8_t *)job->x + token * job->x_stride;
-    TileTokens tokens = { .plain = x + n_slabs * sizeof(KernelsInputSlab),
-                          .stride = job->x_stride,
-                          .n_slabs = n_slabs };
-    for (size_t t = 0; t < TILE; t++) tokens.slabs[t] = x + MIN(t, n_tokens - 1) * job->x_stride;
-    size_t n_tiles = (n_rows + TILE - 1) / TILE, lane_stride = n_slabs * block_bytes(kind);
-    LaneWork work = { .tokens = &tokens };
-    configure_int8(n_tokens, n_scales(kind));
-    for (work.lane = 0; work.lane < SLAB_BLOCKS; work.lane++) {
-        work.inputs = tokens.plain + LANE_BLOCK(work.lane) * GGUF_BLOCK;
-        for (size_t i = 0; i < n_tiles; i++) {
-            work.blocks = panel + (i * SLAB_BLOCKS + work.lane) * lane_stride;
-            lanes[type.shared][kind](&work, sums[i][work.lane]);
-        }
+/* Sums of rows [row, end), up to 16, and n_tokens tokens to the outputs. */
+static void store_sums(const KernelsMatmulJob *job, size_t row, size_t end, size_t token,
+                       size_t n_tokens, SumTile sums) {
+    __m512i rows[TILE], tokens[TILE];
+    __mmask16 mask = (__mmask16)(0xFFFFU >> (TILE - MIN(end - row, (size_t)TILE)));
+    for (size_t r = 0; r < TILE; r++) rows[r] = _mm512_load_si512(sums[r]);
+    transpose_16(rows, tokens);
+    for (size_t t = 0; t < n_tokens; t++) {
+        float *y = job->y + (token + t) * job->y_stride + row;
+        __m512 sum = _mm512_castsi512_ps(tokens[t]);
+        if (job->accumulate) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sum);
+        _mm512_mask_storeu_ps(y, mask, sum);
     }
-    for (size_t i = 0; i < n_tiles; i++) {
-        size_t here = MIN(n_rows - i * TILE, (size_t)TILE);
-        for (size_t t = 0; t < n_tokens; t++) {
-            store_outputs(job, token + t, row + i * TILE, here, fold_lanes(sums[i], t));
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------
+ * 256 rows by 256 inputs are multiplied at a time, for up to 512 tokens: 128 KiB of weights that
+ * stay in L2. So do the inputs, 256 KiB; those of 32 tokens stay in L1. The sums of two tiles of
+ * rows and two of tokens stay in tiles, and in L2 between the blocks of inputs. While the tiles
+ * work, the vectors expand the next block's weights, a row now and then, and what comes after
+ * those is fetched. */
+
+typedef WeightTiles Panel[PANEL_ROWS / TILE];
+
+typedef struct Block {
+    size_t row, end; /* of rows */
+    size_t token, n_tokens;
+    size_t group, n_groups; /* 0: there is no such block */
+    Panel *panel;
+} Block;
+
+/* Weights of a block that become ready row by row. */
+typedef struct Expansion {
+    const uint8_t *w;
+    size_t row_bytes, n_left, n_groups;
+    size_t n_rows, done;
+    size_t ahead; /* bytes from what is expanded to what is fetched meanwhile */
+    bool fetches; /* few tokens: memory decides; for many, fetching keeps inputs waiting */
+    Panel *panel;
+} Expansion;
+
+typedef struct Product {
+    const KernelsMatmulJob *job;
+    SumTile *sums; /* [tiles of tokens, tiles of rows] */
+    Block now, next;
+    Expansion expansion; /* of next */
+} Product;
+
+ALWAYS_INLINE size_t row_tiles(const Block *block) {
+    return (block->end - block->row + 2 * TILE - 1) / (2 * TILE) * 2; /* in pairs */
+}
+ALWAYS_INLINE size_t token_tiles(const Block *block) {
+    return (block->n_tokens + TILE - 1) / TILE;
+}
+
+ALWAYS_INLINE void fetch(const void *p, size_t n) {
+    for (size_t i = 0; i < n; i += 64) _mm_prefetch((const char *)p + i, _MM_HINT_T1);
+}
+
+/* In order: groups, tokens, rows. */
+ALWAYS_INLINE Block next_block(const KernelsMatmulJob *job, const Block *block, size_t row_end,
+                               const TileForm *form, Panel *panel) {
+    Block next = *block;
+    next.panel = panel;
+    next.group += block->n_groups;
+    if (next.group == n_groups(job)) {
+        next.group = 0;
+        next.token += block->n_tokens;
+    }
+    if (next.token == job->n_tokens) {
+        next.token = 0;
+        next.row = block->end;
+        next.end = MIN(next.row + PANEL_ROWS, row_end);
+    }
+    next.n_tokens = MIN(job->n_tokens - next.token, (size_t)PANEL_TOKENS);
+    bool any = next.row < row_end;
+    next.n_groups = any ? MIN(n_groups(job) - next.group, block_groups(form)) : 0;
+    return next;
+}
+
+ALWAYS_INLINE Expansion expansion_of(const KernelsMatmulJob *job, const Block *block,
+                                     TileType type) {
+    size_t at = block->group / block_groups(type.form) * type.block_bytes;
+    size_t n_rows = block->n_groups ? block->end - block->row : 0;
+    bool last = block->group + block->n_groups == n_groups(job);
+    return (Expansion){ .w = (const uint8_t *)job->w + block->row * job->row_bytes + at,
+                        .row_bytes = job->row_bytes,
+                        .n_left = job->n - block->group * BF16_GROUP,
+                        .n_groups = block->n_groups,
+                        .n_rows = n_rows,
+                        .ahead = last ? n_rows * job->row_bytes - at : type.block_bytes,
+                        .fetches = job->n_tokens <= FETCH_TOKENS,
+                        .panel = block->panel };
+}
+
+/* Rows up to the `to`-th. */
+ALWAYS_INLINE void expand_rows(Expansion *e, size_t to, TileType type) {
+    size_t all = block_groups(type.form);
+    for (; e->done < to; e->done++, e->w += e->row_bytes) {
+        uint8_t *tile = (*e->panel)[e->done / TILE][0] + e->done % TILE * TILE_ROW_BYTES;
+        if (e->fetches) fetch(e->w + e->ahead, type.block_bytes);
+        if (e->n_left >= all * BF16_GROUP) {
+            type.expand(e->w, all * BF16_GROUP, all, tile);
+        } else {
+            type.expand(e->w, e->n_left, e->n_groups, tile);
         }
     }
 }
 
-/* sums: in scratch, behind the panel. */
-static void multiply_tiles(const KernelsMatmulJob *job, size_t row, size_t n_rows, size_t n_slabs,
-                           uint8_t *panel, DotType type) {
-    void *sums = panel + PANEL_TILES * SLAB_BLOCKS * n_slabs * block_bytes(type.kind);
-    for (size_t token = 0; token < job->n_tokens; token += TILE) {
-        size_t n_tokens = MIN(job->n_tokens - token, (size_t)TILE);
-        multiply_tokens(job, row, n_rows, token, n_tokens, n_slabs, panel, sums, type);
+/* The sums of two tiles of rows from i on and one or two of tokens from t on. */
+ALWAYS_INLINE void load_sums(const Product *p, size_t i, size_t t, bool two) {
+    SumTile *sums = p->sums + t * row_tiles(&p->now) + i, *later = sums + row_tiles(&p->now);
+    if (p->now.group == 0) {
+        TILE_ZERO(0);
+        TILE_ZERO(1);
+        TILE_ZERO(2);
+        TILE_ZERO(3);
+        return;
+    }
+    TILE_LOAD(0, sums[0], TILE_ROW_BYTES);
+    TILE_LOAD(2, sums[1], TILE_ROW_BYTES);
+    if (two) TILE_LOAD(1, later[0], TILE_ROW_BYTES);
+    if (two) TILE_LOAD(3, later[1], TILE_ROW_BYTES);
+}
+ALWAYS_INLINE void keep_sums(const Product *p, size_t i, size_t t, bool two) {
+    SumTile *sums = p->sums + t * row_tiles(&p->now) + i, *later = sums + row_tiles(&p->now);
+    TILE_STORE(0, sums[0], TILE_ROW_BYTES);
+    TILE_STORE(2, sums[1], TILE_ROW_BYTES);
+    if (two) TILE_STORE(1, later[0], TILE_ROW_BYTES);
+    if (two) TILE_STORE(3, later[1], TILE_ROW_BYTES);
+}
+
+/* Row tiles i, i + 1 times tokens of tiles t and (two) t + 1. */
+ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, size_t), size_t i,
+                       size_t t, bool two) {
+    const KernelsMatmulJob *job = p->job;
+    const TileForm *form = type.form;
+    const Block *block = &p->now;
+    size_t x_stride = tile_width(job->n_tokens) * PAIR_BYTES, x_bytes = TILE * x_stride;
+    const uint8_t *x = (const uint8_t *)job->x + (block->token + t * TILE) * job->x_stride +
+                       block->group * form->x_parts * x_bytes;
+    const uint8_t *x_later = x + TILE * job->x_stride;
+    const uint8_t *w = (*block->panel)[i][0], *w_later = (*block->panel)[i + 1][0];
+    size_t n_pairs = row_tiles(block) / 2, n_runs = (token_tiles(block) + 1) / 2 * n_pairs;
+    /* each pair of row tiles fetches its part of the inputs that come after these */
+    size_t n_ahead = block->n_groups * form->x_parts * x_bytes;
+    size_t n_fetched = (n_ahead / n_pairs / block->n_groups + 63) / 64 * 64;
+    const uint8_t *ahead = x + n_ahead + i / 2 * n_fetched * block->n_groups;
+    size_t turn = (t / 2 * n_pairs + i / 2) * block->n_groups, n_turns = n_runs * block->n_groups;
+    load_sums(p, i, t, two);
+    for (size_t g = 0; g < block->n_groups; g++) {
+        fetch(ahead + g * n_fetched, n_fetched);
+        if (two) fetch(ahead + TILE * job->x_stride + g * n_fetched, n_fetched);
+        UNROLL for (size_t k = 0; k < form->n_products; k++) {
+            size_t x_at = (g * form->x_parts + form->products[k].x) * x_bytes;
+            size_t w_at = (g * form->w_parts + form->products[k].w) * TILE_BYTES;
+            if (NEW_PART(form, k, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
+            if (NEW_PART(form, k, x)) TILE_LOAD(6, x + x_at, x_stride);
+            TILE_DOT_BF16(0, 4, 6);
+            if (NEW_PART(form, k, w)) TILE_LOAD(5, w_later + w_at, TILE_ROW_BYTES);
+            TILE_DOT_BF16(2, 5, 6);
+            if (!two) continue;
+            if (NEW_PART(form, k, x)) TILE_LOAD(7, x_later + x_at, x_stride);
+            TILE_DOT_BF16(1, 4, 7);
+            TILE_DOT_BF16(3, 5, 7);
+        }
+        size_t due = p->expansion.n_rows * (turn + g + 1) / n_turns;
+        if (due > p->expansion.done) expand(&p->expansion, due);
+    }
+    keep_sums(p, i, t, two);
+}
+
+ALWAYS_INLINE void multiply_block(Product *p, TileType type, void (*expand)(Expansion *, size_t)) {
+    for (size_t t = 0; t < token_tiles(&p->now); t += 2) {
+        for (size_t i = 0; i < row_tiles(&p->now); i += 2) {
+            if (t + 1 < token_tiles(&p->now)) {
+                run(p, type, expand, i, t, true);
+            } else {
+                run(p, type, expand, i, t, false);
+            }
+        }
     }
 }
 
-#define DEFINE_TILES(type, name, kind, zero, top)                                                  \
+static void store_block(const Product *p) {
+    const Block *block = &p->now;
+    for (size_t t = 0; t < block->n_tokens; t += TILE) {
+        SumTile *sums = p->sums + t / TILE * row_tiles(block);
+        size_t n = MIN(block->n_tokens - t, (size_t)TILE);
+        for (size_t r = block->row; r < block->end; r += TILE) {
+            store_sums(p->job, r, block->end, block->token + t, n, *sums++);
+        }
+    }
+}
+
+_Static_assert(2 * sizeof(Panel) + PANEL_ROWS / TILE * PANEL_TOKENS / TILE * sizeof(SumTile) <=
+                   KERNELS_TILES_SCRATCH * sizeof(float),
+               "scratch holds weights and sums");
+
+ALWAYS_INLINE void matmul_tiles(const KernelsMatmulJob *job, size_t row, size_t end, TileType type,
+                                void (*expand)(Expansion *, size_t), float *scratch) {
+    if (row >= end) return;
+    for (size_t t = 0; t < job->n_tokens && job->n == 0 && !job->accumulate; t++) {
+        memset(job->y + t * job->y_stride + row, 0, (end - row) * sizeof *job->y);
+    }
+    if (job->n_tokens == 0 || job->n == 0) return;
+    Panel *panels = (void *)scratch;
+    Product p = { .job = job, .sums = (void *)(panels + 2) };
+    p.now = (Block){ .row = row,
+                     .end = MIN(row + PANEL_ROWS, end),
+                     .n_tokens = MIN(job->n_tokens, (size_t)PANEL_TOKENS),
+                     .n_groups = MIN(n_groups(job), block_groups(type.form)),
+                     .panel = &panels[0] };
+    configure_tiles(job->n_tokens);
+    p.expansion = expansion_of(job, &p.now, type);
+    expand(&p.expansion, p.expansion.n_rows);
+    for (size_t i = 1; p.now.n_groups > 0; i++) {
+        p.next = next_block(job, &p.now, end, type.form, &panels[i % 2]);
+        p.expansion = expansion_of(job, &p.next, type);
+        multiply_block(&p, type, expand);
+        if (p.now.group + p.now.n_groups == n_groups(job)) store_block(&p);
+        p.now = p.next;
+    }
+    tiles_release();
+}
+
+#define DEFINE_MATMUL_AMX(name, form, block_bytes)                                                 \
+    static __attribute__((noinline)) void expand_rows_##name(Expansion *e, size_t to) {            \
+        expand_rows(e, to, (TileType){ form, expand_##name, block_bytes });                        \
+    }                                                                                              \
     static void matmul_##name##_amx(const KernelsMatmulJob *job, size_t row_begin, size_t row_end, \
                                     float *scratch) {                                              \
-        if (job->n_tokens < TILE) {                                                                \
-            kernels_matmul_##name##_vnni(job, row_begin, row_end, scratch);                        \
-            return;                                                                                \
-        }                                                                                          \
-        RowShape shape = row_shape(job, STRIDE_##type);                                            \
-        uint8_t *panel = (uint8_t *)scratch;                                                       \
-        for (size_t row = row_begin; row < row_end; row += PANEL_ROWS) {                           \
-            size_t n_rows = MIN(row_end - row, (size_t)PANEL_ROWS);                                \
-            expand_panel(job, row, n_rows, &shape, STRIDE_##type, unpack_##name, kind, zero,       \
-                         panel);                                                                   \
-            multiply_tiles(job, row, n_rows, shape.n_slabs, panel, DOT_TYPE(type, kind, zero));    \
-        }                                                                                          \
-        tiles_release();                                                                           \
+        matmul_tiles(job, row_begin, row_end, (TileType){ form, expand_##name, block_bytes },      \
+                     expand_rows_##name, scratch);                                                 \
     }

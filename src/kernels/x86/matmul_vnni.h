@@ -3,7 +3,7 @@
  * for each type, the way that its number of tokens is best computed in. */
 #include "kernels/x86/direct_vnni.h"
 #include "kernels/x86/panel_vnni.h"
-#include "kernels/x86/types_vnni.h"
+#include "kernels/x86/types_int8.h"
 
 #include <assert.h>
 
@@ -17,8 +17,8 @@
                              const RowShape *shape, uint8_t *panel) {                              \
         unpack_panel(job, row, n_rows, shape, panel, STRIDE_##type, unpack_##name, kind);          \
     }                                                                                              \
-    void kernels_matmul_##name##_vnni(const KernelsMatmulJob *job, size_t row_begin,               \
-                                      size_t row_end, float *scratch) {                            \
+    static void matmul_##name##_vnni(const KernelsMatmulJob *job, size_t row_begin,                \
+                                     size_t row_end, float *scratch) {                             \
         assert(job->n % ELEMENTS_##type == 0);                                                     \
         if (job->n_tokens > DIRECT_TOKENS) {                                                       \
             panel_rows(job, row_begin, row_end, STRIDE_##type, scratch, panel_##name,              \

@@ -45,20 +45,8 @@ static inline void pack_bf16_groups(const float *x, size_t n, size_t n_parts, ui
 static inline void pack_bf16(const float *x, size_t n, void *y) {
     pack_bf16_groups(x, n, 1, y);
 }
-static inline void pack_bf16_parts(const float *x, size_t n, void *y) {
-    pack_bf16_groups(x, n, BF16_PARTS, y);
-}
 
 static inline void unpack_bf16(const void *packed, size_t n, float *x) {
     const uint16_t *from = packed;
     for (size_t i = 0; i < n; i++) x[i] = gguf_bf16_to_f32(from[i]);
-}
-/* The smallest first, so that both sums are exact. */
-static inline void unpack_bf16_parts(const void *packed, size_t n, float *x) {
-    const uint16_t *from = packed;
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t *part = from + i / BF16_GROUP * BF16_GROUP * BF16_PARTS + i % BF16_GROUP;
-        float rest = gguf_bf16_to_f32(part[BF16_GROUP]) + gguf_bf16_to_f32(part[2 * BF16_GROUP]);
-        x[i] = gguf_bf16_to_f32(part[0]) + rest;
-    }
 }

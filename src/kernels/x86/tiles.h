@@ -6,9 +6,7 @@
  *     TILE_ZERO(c)              all of c becomes 0
  *     TILE_LOAD(t, p, stride)   rows of t from p, p + stride, ...; as many bytes as t's shape says
  *     TILE_STORE(t, p, stride)
- *     TILE_DOT_SS(c, a, b)      int32 c[m, n] += sum over k of a[m, k] b[k / 4, 4 n + k % 4], bytes
- *     TILE_DOT_SU(c, a, b)      the same; a is signed, b unsigned
- *     TILE_DOT_BF16(c, a, b)    f32; pairs of bf16 instead of fours of bytes
+ *     TILE_DOT_BF16(c, a, b)    f32 c[m, n] += sum over k of a[m, k] b[k / 2, 2 n + k % 2], bf16
  * Each thread configures its own tiles, and releases them: tiles in use are kept at each context
  * switch. Source: Intel SDM vol. 1 ch. 18 and vol. 2, LDTILECFG to TILEZERO.
  *
@@ -51,10 +49,6 @@ static inline void tiles_release(void) {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::TILE_MEMORY(p, stride) : "memory")
 #define TILE_STORE(t, p, stride)                                                                   \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::TILE_MEMORY(p, stride) : "memory")
-#define TILE_DOT_SS(c, a, b)                                                                       \
-    __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
-#define TILE_DOT_SU(c, a, b)                                                                       \
-    __asm__ volatile("tdpbsud %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
 #define TILE_DOT_BF16(c, a, b)                                                                     \
     __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
 

@@ -37,3 +37,4 @@ EMULATED simde__m512 lanes_dot_bf16(simde__m512 sums, simde__m512i a, simde__m51
 #define ADD_ADDENDS(sums, m, x) ((sums) = _mm512_fmadd_ps(m, x, sums))
 #define HOLD(v) ((void)(v))
 #define KEEP(v) ((void)(v))
+#define HOLD_MEMORY(array) ((void)(array))

@@ -60,22 +60,6 @@ static inline void emulated_store(size_t t, void *p, size_t stride) {
     }
 }
 
-static inline void emulated_dot_int8(size_t c, size_t a, size_t b, bool is_signed) {
-    emulated_fit(c, a, b);
-    for (size_t m = 0; m < emulated_config.rows[c]; m++) {
-        uint32_t sums[TILE_ROW_BYTES / 4]; /* they wrap round */
-        memcpy(sums, emulated_tiles[c].bytes[m], sizeof sums);
-        for (size_t k = 0; k < emulated_config.row_bytes[a]; k++) {
-            int32_t x = (int8_t)emulated_tiles[a].bytes[m][k];
-            for (size_t n = 0; n < TILE_ROW_BYTES / 4; n++) {
-                uint8_t w = emulated_tiles[b].bytes[k / 4][4 * n + k % 4];
-                sums[n] += (uint32_t)(x * (is_signed ? (int8_t)w : w));
-            }
-        }
-        memcpy(emulated_tiles[c].bytes[m], sums, sizeof sums);
-    }
-}
-
 /* What is below 2^-126 counts as zero, before and after. */
 static inline float emulated_flush(float x) {
     return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
@@ -109,6 +93,4 @@ static inline void emulated_dot_bf16(size_t c, size_t a, size_t b) {
 #define TILE_ZERO(c) emulated_zero(c)
 #define TILE_LOAD(t, p, stride) emulated_load(t, p, stride)
 #define TILE_STORE(t, p, stride) emulated_store(t, p, stride)
-#define TILE_DOT_SS(c, a, b) emulated_dot_int8(c, a, b, true)
-#define TILE_DOT_SU(c, a, b) emulated_dot_int8(c, a, b, false)
 #define TILE_DOT_BF16(c, a, b) emulated_dot_bf16(c, a, b)
