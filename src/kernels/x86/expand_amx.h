@@ -31,14 +31,6 @@ ALWAYS_INLINE __m512 clean(__m512 v) {
     return _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), _mm512_set1_ps(NAN));
 }
 
-/* The upper halves of 32 numbers of 32 bits. */
-ALWAYS_INLINE __m512i upper_halves(__m512i a, __m512i b) {
-    __m512i fours = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
-    __m512i odd = _mm512_add_epi16(_mm512_or_si512(fours, _mm512_slli_epi32(fours, 16)),
-                                   _mm512_set1_epi32(3 << 16 | 1));
-    return _mm512_permutex2var_epi16(a, odd, b);
-}
-
 /* ---- nibbles ---------------------------------------------------------------------------------
  */
 

@@ -1,5 +1,5 @@
 #pragma once
-/* Numbers of 32 bits that change their lanes. Folder-private. */
+/* Numbers of 32 bits, or their halves, that change their lanes. Folder-private. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -31,6 +31,14 @@ ALWAYS_INLINE void transpose_16(const __m512i rows[16], __m512i ret[16]) {
         ret[8 + j] = _mm512_shuffle_i32x4(ab1, cd1, 0x88);
         ret[12 + j] = _mm512_shuffle_i32x4(ab1, cd1, 0xDD);
     }
+}
+
+/* The upper halves of 32 numbers of 32 bits. */
+ALWAYS_INLINE __m512i upper_halves(__m512i a, __m512i b) {
+    __m512i fours = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+    __m512i odd = _mm512_add_epi16(_mm512_or_si512(fours, _mm512_slli_epi32(fours, 16)),
+                                   _mm512_set1_epi32(3 << 16 | 1));
+    return _mm512_permutex2var_epi16(a, odd, b);
 }
 
 /* Each of four vectors' lanes i and i + 8, then i + 4, i + 2, i + 1. */

@@ -20,7 +20,6 @@ enum {
     PANEL_TOKENS = KERNELS_TILES_TOKENS,
     BLOCK_TILES = 8, /* of 16 rows: what is expanded at a time */
     F16_PRODUCTS = 5,
-    FETCH_TOKENS = 64,
 };
 
 /* How a type is multiplied: its weights in parts, and which part of the inputs by which part of the
@@ -103,16 +102,22 @@ typedef struct Expansion {
     const uint8_t *w;
     size_t row_bytes, n_left, n_groups;
     size_t n_rows, done;
-    size_t ahead; /* bytes from what is expanded to what is fetched meanwhile */
-    bool fetches; /* few tokens: memory decides; for many, fetching keeps inputs waiting */
     Panel *panel;
 } Expansion;
+
+/* Rows of weights that come from memory, in the order in which they lie there, as only such are
+ * fetched by the processor itself before they are asked for. */
+typedef struct Stream {
+    const char *p;
+    size_t n, done; /* bytes */
+} Stream;
 
 typedef struct Product {
     const KernelsMatmulJob *job;
     SumTile *sums; /* [tiles of tokens, tiles of rows] */
     Block now, next;
     Expansion expansion; /* of next */
+    Stream stream;       /* a part of the rows after these, for each block of these */
 } Product;
 
 ALWAYS_INLINE size_t row_tiles(const Block *block) {
@@ -151,15 +156,20 @@ ALWAYS_INLINE Expansion expansion_of(const KernelsMatmulJob *job, const Block *b
                                      TileType type) {
     size_t at = block->group / block_groups(type.form) * type.block_bytes;
     size_t n_rows = block->n_groups ? block->end - block->row : 0;
-    bool last = block->group + block->n_groups == n_groups(job);
     return (Expansion){ .w = (const uint8_t *)job->w + block->row * job->row_bytes + at,
                         .row_bytes = job->row_bytes,
                         .n_left = job->n - block->group * BF16_GROUP,
                         .n_groups = block->n_groups,
                         .n_rows = n_rows,
-                        .ahead = last ? n_rows * job->row_bytes - at : type.block_bytes,
-                        .fetches = job->n_tokens <= FETCH_TOKENS,
                         .panel = block->panel };
+}
+
+ALWAYS_INLINE Stream stream_of(const KernelsMatmulJob *job, const Block *block, TileType type) {
+    size_t n_rows = block->end - block->row;
+    size_t at = block->group / block_groups(type.form) * n_rows * type.block_bytes;
+    if (block->token > 0) return (Stream){ 0 };
+    return (Stream){ .p = (const char *)job->w + block->end * job->row_bytes + at,
+                     .n = n_rows * type.block_bytes };
 }
 
 /* Rows up to the `to`-th. */
@@ -167,7 +177,6 @@ ALWAYS_INLINE void expand_rows(Expansion *e, size_t to, TileType type) {
     size_t all = block_groups(type.form);
     for (; e->done < to; e->done++, e->w += e->row_bytes) {
         uint8_t *tile = (*e->panel)[e->done / TILE][0] + e->done % TILE * TILE_ROW_BYTES;
-        if (e->fetches) fetch(e->w + e->ahead, type.block_bytes);
         if (e->n_left >= all * BF16_GROUP) {
             type.expand(e->w, all * BF16_GROUP, all, tile);
         } else {
@@ -235,6 +244,10 @@ ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, si
         }
         size_t due = p->expansion.n_rows * (turn + g + 1) / n_turns;
         if (due > p->expansion.done) expand(&p->expansion, due);
+        due = p->stream.n * (turn + g + 1) / n_turns;
+        for (; p->stream.done < due; p->stream.done += 64) {
+            _mm_prefetch(p->stream.p + p->stream.done, _MM_HINT_T1);
+        }
     }
     keep_sums(p, i, t, two);
 }
@@ -286,6 +299,7 @@ ALWAYS_INLINE void matmul_tiles(const KernelsMatmulJob *job, size_t row, size_t 
     for (size_t i = 1; p.now.n_groups > 0; i++) {
         p.next = next_block(job, &p.now, end, type.form, &panels[i % 2]);
         p.expansion = expansion_of(job, &p.next, type);
+        p.stream = stream_of(job, &p.now, type);
         multiply_block(&p, type, expand);
         if (p.now.group + p.now.n_groups == n_groups(job)) store_block(&p);
         p.now = p.next;

@@ -1,44 +1,64 @@
 #pragma once
 /* Inputs as tiles of bf16: 16 tokens side by side, and row k of a tile holds the k-th pair of 32
- * inputs of each. One token after the other, the tiles of a group of 32 inputs are those of its
- * parts (pack_bf16.h), and the groups follow each other. Up to 16 tokens have tiles as wide as they
- * are many, so that one token's inputs lie side by side; more come 16 by 16, the last ones with
- * zeros beside them. Folder-private. */
+ * inputs of each. They are rounded to one bf16 each, or are the three that add up to the f32 (its
+ * 24 significant bits are three times 8): then a group of 32 inputs has three tiles, one after the
+ * other. Up to 16 tokens have tiles as wide as they are many, so that one token's inputs lie side
+ * by side; more come 16 by 16, the last ones with zeros beside them. Folder-private. */
 #include "kernels/x86/lanes_avx512.h"
 #include "kernels/x86/pack_bf16.h"
+#include "kernels/x86/tiles.h"
 
-enum { PACK_TOKENS = KERNELS_PACK_TOKENS, PAIR_BYTES = 4 };
+enum { PACK_TOKENS = KERNELS_PACK_TOKENS, PAIR_BYTES = 4, BF16_PARTS = 3 };
 
 /* Tokens of each tile. */
 static inline size_t tile_width(size_t n_tokens) {
     return MIN(n_tokens, (size_t)PACK_TOKENS);
 }
 
-/* 32 inputs from i on of a token, in parts. */
-ALWAYS_INLINE void input_parts(const float *x, size_t n, size_t i, size_t n_parts,
-                               __m512i ret[BF16_PARTS]) {
-    _Alignas(64) uint16_t parts[BF16_PARTS * BF16_GROUP];
-    pack_bf16_groups(x + i, MIN(n - i, (size_t)BF16_GROUP), n_parts, parts);
+/* What v has beyond a bf16 near it: exact. Nothing where the bf16 is not finite. */
+static inline __m512 bf16_rest(__m512 v, __m512 part) {
+    __m512 infinity = _mm512_set1_ps(INFINITY);
+    __mmask16 finite = _mm512_cmp_ps_mask(_mm512_abs_ps(part), infinity, _CMP_LT_OQ);
+    return _mm512_maskz_sub_ps(finite, v, part);
+}
+
+/* n inputs, 32 at the most, in parts. */
+ALWAYS_INLINE void input_parts(const float *x, size_t n, size_t n_parts, __m512i ret[BF16_PARTS]) {
+    __m512 a, b;
+    if (n == BF16_GROUP) {
+        a = _mm512_loadu_ps(x);
+        b = _mm512_loadu_ps(x + 16);
+    } else {
+        uint32_t mask = (1U << n) - 1;
+        a = _mm512_maskz_loadu_ps((__mmask16)mask, x);
+        b = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), x + 16);
+    }
     UNROLL for (size_t p = 0; p < n_parts; p++) {
-        ret[p] = _mm512_load_si512(parts + p * BF16_GROUP);
+        __m512 part_a = bf16_nearest(a), part_b = bf16_nearest(b);
+        ret[p] = upper_halves(_mm512_castps_si512(part_a), _mm512_castps_si512(part_b));
+        a = bf16_rest(a, part_a);
+        b = bf16_rest(b, part_b);
     }
 }
 
-/* 32 inputs of up to 16 tokens from `first` on to a tile for each part. */
-ALWAYS_INLINE void pack_tile(const KernelsPackJob *job, size_t first, size_t i, size_t width,
+/* n inputs from i on of up to 16 tokens from `first` on, to a tile for each part. */
+ALWAYS_INLINE void pack_tile(const KernelsPackJob *job, size_t first, size_t i, size_t n,
                              size_t n_parts, uint8_t *to) {
-    __m512i rows[BF16_PARTS][PACK_TOKENS], lanes[PACK_TOKENS];
+    size_t width = tile_width(job->n_tokens),
+           here = MIN(job->n_tokens - first, (size_t)PACK_TOKENS);
+    const float *x = job->x + first * job->x_stride + i;
+    __m512i rows[BF16_PARTS][PACK_TOKENS], lanes[PACK_TOKENS], parts[BF16_PARTS];
     __mmask16 mask = (__mmask16)((1U << width) - 1);
-    for (size_t t = 0; t < PACK_TOKENS; t++) {
-        __m512i parts[BF16_PARTS] = { { 0 } };
-        if (first + t < job->n_tokens) {
-            input_parts(job->x + (first + t) * job->x_stride, job->n, i, n_parts, parts);
-        }
+    for (size_t t = 0; t < here; t++, x += job->x_stride) {
+        input_parts(x, n, n_parts, parts);
         UNROLL for (size_t p = 0; p < n_parts; p++) rows[p][t] = parts[p];
+    }
+    for (size_t t = here; t < PACK_TOKENS; t++) {
+        UNROLL for (size_t p = 0; p < n_parts; p++) rows[p][t] = _mm512_setzero_si512();
     }
     for (size_t p = 0; p < n_parts; p++, to += PACK_TOKENS * width * PAIR_BYTES) {
         transpose_16(rows[p], lanes);
-        for (size_t k = 0; k < PACK_TOKENS; k++) {
+        UNROLL for (size_t k = 0; k < PACK_TOKENS; k++) {
             _mm512_mask_storeu_epi32(to + k * width * PAIR_BYTES, mask, lanes[k]);
         }
     }
@@ -50,11 +70,17 @@ ALWAYS_INLINE void pack_tiles(const KernelsPackJob *job, size_t begin, size_t en
     for (size_t t = begin; t < end; t += PACK_TOKENS) {
         uint8_t *to = (uint8_t *)job->y + t * n_groups * token_bytes;
         for (size_t i = 0; i < job->n; i += BF16_GROUP, to += width * token_bytes) {
-            size_t left = MIN(job->n - i, (size_t)BF16_GROUP);
-            if (width > 1) {
-                pack_tile(job, t, i, width, n_parts, to);
+            size_t n = MIN(job->n - i, (size_t)BF16_GROUP);
+            if (width > 1 && n == BF16_GROUP) {
+                pack_tile(job, t, i, BF16_GROUP, n_parts, to);
+            } else if (width > 1) {
+                pack_tile(job, t, i, n, n_parts, to);
             } else {
-                pack_bf16_groups(job->x + i, left, n_parts, (void *)to);
+                __m512i parts[BF16_PARTS];
+                input_parts(job->x + i, n, n_parts, parts);
+                for (size_t p = 0; p < n_parts; p++) {
+                    _mm512_storeu_si512(to + p * TILE_ROW_BYTES, parts[p]);
+                }
             }
         }
     }
