@@ -1,0 +1,70 @@
+#pragma once
+/* What products in bf16 tiles share (matmul_amx.h, few_amx.h): how types are multiplied, shapes of
+ * tiles, outputs. Folder-private. */
+#include "kernels/x86/expand_amx.h"
+#include "kernels/x86/pack_tiles.h"
+#include "kernels/x86/tiles.h"
+
+enum {
+    BLOCK_TILES = 8, /* of 16 rows: what is expanded at a time */
+    F16_PRODUCTS = 5,
+};
+
+/* How a type is multiplied: its weights in parts, and which part of the inputs by which part of the
+ * weights, in order. Neighbours share a part, which stays in its tile; the largest is last. */
+typedef struct TileForm {
+    size_t x_parts, w_parts, n_products;
+    struct {
+        size_t x, w;
+    } products[F16_PRODUCTS];
+} TileForm;
+static const TileForm bf16_form = { 1, 1, 1, { { 0, 0 } } };
+static const TileForm f16_form = {
+    BF16_PARTS, F16_PARTS, F16_PRODUCTS, { { 2, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 }, { 0, 0 } }
+};
+
+/* 64-byte aligned */
+typedef uint8_t WeightTiles[BLOCK_TILES][TILE_BYTES]; /* of 16 rows: groups, parts */
+typedef float SumTile[TILE][TILE];                    /* rows, tokens */
+
+/* A type's weights. block_bytes: of as many groups as are expanded at a time. Always a constant. */
+typedef struct TileType {
+    const TileForm *form;
+    ExpandGroups *expand;
+    size_t block_bytes;
+} TileType;
+
+/* Product i of the form takes another part than the one before it. */
+#define NEW_PART(form, i, of) ((i) == 0 || (form)->products[i].of != (form)->products[(i)-1].of)
+
+/* Groups of 32 inputs that are expanded at a time. */
+ALWAYS_INLINE size_t block_groups(const TileForm *form) {
+    return BLOCK_TILES / form->w_parts;
+}
+ALWAYS_INLINE size_t n_groups(const KernelsMatmulJob *job) {
+    return (job->n + BF16_GROUP - 1) / BF16_GROUP;
+}
+/* Tiles 0-3: sums; 4, 5: weights; 6, 7: inputs. */
+static void configure_tiles(size_t n_tokens) {
+    TileConfig config = { 0 };
+    size_t width = tile_width(n_tokens) * PAIR_BYTES;
+    for (size_t i = 0; i < 8; i++) {
+        tile_shape(&config, i, TILE, i == 4 || i == 5 ? TILE_ROW_BYTES : width);
+    }
+    tiles_configure(&config);
+}
+
+/* Sums of rows [row, end), up to 16, and n_tokens tokens to the outputs. */
+static void store_sums(const KernelsMatmulJob *job, size_t row, size_t end, size_t token,
+                       size_t n_tokens, SumTile sums) {
+    __m512i rows[TILE], tokens[TILE];
+    __mmask16 mask = (__mmask16)(0xFFFFU >> (TILE - MIN(end - row, (size_t)TILE)));
+    for (size_t r = 0; r < TILE; r++) rows[r] = _mm512_load_si512(sums[r]);
+    transpose_16(rows, tokens);
+    for (size_t t = 0; t < n_tokens; t++) {
+        float *y = job->y + (token + t) * job->y_stride + row;
+        __m512 sum = _mm512_castsi512_ps(tokens[t]);
+        if (job->accumulate) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), sum);
+        _mm512_mask_storeu_ps(y, mask, sum);
+    }
+}
