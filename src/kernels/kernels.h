@@ -143,14 +143,14 @@ typedef struct KernelsAttentionJob {
     float *y; /* f32 [n_queries, n_heads, value_dim] */
     size_t y_stride;
 } KernelsAttentionJob;
-enum { KERNELS_PAGE_TOKENS = 64 };
+enum { KERNELS_PAGE_TOKENS = 64, KERNELS_ATTENTION_ROWS = 64 };
 /* scratch: f32 [KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_queries * n_heads)], 64-byte
  * aligned. */
 typedef void KernelsAttention(const KernelsAttentionJob *job, float *scratch);
 #define KERNELS_ATTENTION_SCRATCH(key_dim, value_dim, n_rows)                                      \
-    (KERNELS_PAGE_TOKENS * (KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)) +             \
-     (n_rows) *                                                                                    \
-         (KERNELS_PAGE_TOKENS + 32 + KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim)))
+    (KERNELS_PAGE_TOKENS * (KERNELS_ROUND_UP(key_dim) + KERNELS_ROUND_UP(value_dim) + 32 + 96) +   \
+     ((n_rows) + 15) * (KERNELS_PAGE_TOKENS + 32 + 2 * KERNELS_ROUND_UP(key_dim) +                 \
+                        KERNELS_ROUND_UP(value_dim) + 32))
 
 /* Multiply and add on registers alone, for n rounds of some dozens of nanoseconds each: what this
  * thread could do at most. Returns the number of operations (two a multiply-add). */
@@ -177,7 +177,8 @@ typedef struct KernelTable {
     KernelsSiluMul *silu_mul;
     KernelsAdd *add;
     KernelsKvStore *kv_store[KERNELS_N_KV_TYPES];
-    KernelsAttention *attention[KERNELS_N_KV_TYPES];
+    KernelsAttention *attention[KERNELS_N_USES][KERNELS_N_KV_TYPES];
+    size_t attention_rows[KERNELS_N_USES];    /* how many, queries times heads, suit it at once */
     KernelsPeak *peak[KERNELS_N_ARITHMETICS]; /* NULL where matmul has no such */
 } KernelTable;
 

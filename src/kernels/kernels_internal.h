@@ -34,6 +34,11 @@ static inline void set_product(KernelTable *table, GgufType type, KernelsMatmul 
     }
 }
 
+static inline void set_attention(KernelTable *table, KernelsKvType kv,
+                                 KernelsAttention *attention) {
+    for (size_t use = 0; use < KERNELS_N_USES; use++) table->attention[use][kv] = attention;
+}
+
 /* name##_pack and name##_unpack of a form in which each token's inputs stand alone, from functions
  * of one token's. */
 #define DEFINE_ROW_FORM(name, arithmetic, pack_row, unpack_row)                                    \

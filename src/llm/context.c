@@ -176,7 +176,9 @@ bool llm_context_reads_as_it_writes(const LlmContext *c) {
             same &= kernels_same_product(&c->kernels, all[k]->type);
         }
     }
-    return same;
+    KernelsKvType kv = c->options.kv;
+    return same &&
+           c->kernels.attention[KERNELS_READING][kv] == c->kernels.attention[KERNELS_WRITING][kv];
 }
 
 size_t llm_context_page_tokens(const LlmContext *c) {

@@ -74,11 +74,13 @@ static LlmDevice *cpu_free(LlmDevice *d) {
     return NULL;
 }
 
-/* Rows (tokens times heads) that one part of attention reads a cached head for. */
-enum { ATTENTION_ROWS = 64 };
+static KernelsUse use_of(const LlmBatch *batch, size_t token) {
+    return token < batch->n_written ? KERNELS_WRITING : KERNELS_READING;
+}
 
-static size_t max_run(const CpuDevice *cpu) {
-    return MAX(ATTENTION_ROWS / cpu->shared_heads, (size_t)1);
+/* Tokens of a part of attention, which reads a cached head once for all of them. */
+static size_t max_run(const CpuDevice *cpu, KernelsUse use) {
+    return MAX(cpu->kernels.attention_rows[use] / cpu->shared_heads, (size_t)1);
 }
 
 /* Tokens that follow each other in one sequence are attended to together, some at a time. */
@@ -88,7 +90,8 @@ static void cpu_begin(LlmDevice *d, const LlmBatch *batch) {
     cpu->batch = batch;
     cpu->n_runs = 0;
     for (size_t t = 0; t < batch->n_tokens; t++) {
-        bool follows = t > first && t - first < max_run(cpu) &&
+        bool follows = t > first && t != batch->n_written &&
+                       t - first < max_run(cpu, use_of(batch, first)) &&
                        batch->pages[t] == batch->pages[first] &&
                        batch->positions[t] == batch->positions[first] + (t - first);
         if (follows) continue;
@@ -230,7 +233,7 @@ static void attend(const AttentionWork *work, size_t first, size_t n, size_t hea
         .y = work->y + first_head * l->value_dim,
         .y_stride = work->n_heads * l->value_dim,
     };
-    work->cpu->kernels.attention[l->type](&job, scratch);
+    work->cpu->kernels.attention[use_of(batch, first)][l->type](&job, scratch);
 }
 
 /* Parts go through the runs of a head before the next head: its cache stays near. */
@@ -291,9 +294,11 @@ static size_t widest_input(const LlmShape *s) {
 }
 
 /* What one thread's kernels need at most. */
-static size_t scratch_floats_for(const LlmShape *s) {
+static size_t scratch_floats_for(const KernelTable *kernels, const LlmShape *s) {
     size_t matmul = KERNELS_MATMUL_SCRATCH(widest_input(s));
-    size_t rows = MAX((size_t)ATTENTION_ROWS, s->n_heads / s->n_kv_heads);
+    size_t rows = s->n_heads / s->n_kv_heads;
+    for (size_t use = 0; use < KERNELS_N_USES; use++)
+        rows = MAX(rows, kernels->attention_rows[use]);
     size_t attention = KERNELS_ATTENTION_SCRATCH(s->key_dim, s->value_dim, rows);
     return KERNELS_ROUND_UP(MAX(matmul, attention));
 }
@@ -301,7 +306,7 @@ static size_t scratch_floats_for(const LlmShape *s) {
 /* Scratch of the threads, then packed inputs of max_batch rows for each arithmetic, then the runs.
  */
 static Status take_memory(CpuDevice *cpu, const LlmShape *shape, size_t max_batch, Err *err) {
-    cpu->gate_at = scratch_floats_for(shape);
+    cpu->gate_at = scratch_floats_for(&cpu->kernels, shape);
     cpu->scratch_floats = cpu->gate_at + llm_cpu_gate_floats(max_batch);
     size_t scratch = pool_n_threads(cpu->pool) * cpu->scratch_floats * sizeof(float);
     size_t at[KERNELS_N_ARITHMETICS] = { 0 };

@@ -68,7 +68,10 @@ static bool forms_apart(const KernelsForms *a, const KernelsForms *b) {
 /* Every entry that a program may call is there, in every set; what packs also unpacks. */
 static void check_whole(const KernelTable *t) {
     bool good = t->name && t->rmsnorm && t->rope && t->silu_mul && t->add && t->peak[KERNELS_F32];
-    for (size_t i = 0; i < KERNELS_N_KV_TYPES; i++) good &= t->kv_store[i] && t->attention[i];
+    for (size_t i = 0; i < KERNELS_N_KV_TYPES; i++) {
+        good &= t->kv_store[i] && t->attention[KERNELS_READING][i];
+        good &= t->attention[KERNELS_WRITING][i] != NULL;
+    }
     for (uint32_t type = 0; type < GGUF_N_TYPE_NUMBERS; type++) {
         bool known = gguf_type_traits(type) != NULL;
         const KernelsProduct *reading = &t->products[KERNELS_READING][type];

@@ -8,6 +8,7 @@
 #define TOLERANCE_SILU 4e-7      /* of |y|: exp within 1 ulp, one sum, one product, one quotient */
 #define TOLERANCE_ADD 0          /* one IEEE addition */
 #define TOLERANCE_ATTENTION 4e-6 /* of max |v|: weights near 1 carry the error of the scores */
+#define TOLERANCE_ATTENTION_PARTS 5e-5 /* the same; queries and weights have 16 bits */
 /* Of a whole model's logits: sum (a - b)^2 / sum b^2. */
 #define TOLERANCE_MODEL 1e-10 /* activations stay f32 */
 /* Inputs of products are rounded: each to 1/254 of the largest of its 32, or to 9 bits; in tiles so

@@ -36,9 +36,9 @@ void kernels_fill_neon(KernelTable *table) {
     table->kv_store[KERNELS_KV_F32] = kv_store_f32_neon;
     table->kv_store[KERNELS_KV_F16] = kv_store_f16_neon;
     table->kv_store[KERNELS_KV_Q8_0] = kv_store_q8_0_neon;
-    table->attention[KERNELS_KV_F32] = attention_f32_neon;
-    table->attention[KERNELS_KV_F16] = attention_f16_neon;
-    table->attention[KERNELS_KV_Q8_0] = attention_q8_0_neon;
+    set_attention(table, KERNELS_KV_F32, attention_f32_neon);
+    set_attention(table, KERNELS_KV_F16, attention_f16_neon);
+    set_attention(table, KERNELS_KV_Q8_0, attention_q8_0_neon);
     table->pack[KERNELS_F32_LANES] = lanes_pack;
     table->unpack[KERNELS_F32_LANES] = lanes_unpack;
     KERNELS_WEIGHT_TYPES(VEC_FILL_TYPE)

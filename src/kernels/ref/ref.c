@@ -152,7 +152,9 @@ void kernels_fill_ref(KernelTable *table) {
         .silu_mul = silu_mul_ref,
         .add = add_ref,
         .kv_store = { kv_store_f32_ref, kv_store_f16_ref, kv_store_q8_0_ref },
-        .attention = { attention_f32_ref, attention_f16_ref, attention_q8_0_ref },
+        .attention_rows = { KERNELS_ATTENTION_ROWS, KERNELS_ATTENTION_ROWS },
+        .attention = { { attention_f32_ref, attention_f16_ref, attention_q8_0_ref },
+                       { attention_f32_ref, attention_f16_ref, attention_q8_0_ref } },
         .peak = { peak_f32_ref },
     };
 #define FILL_TYPE(type, name, element_bytes)                                                       \

@@ -267,18 +267,23 @@ ALWAYS_INLINE void expand_bf16(const uint8_t *w, size_t n_left, size_t n, uint8_
     }
 }
 
-/* The upper 8 significant bits, and the rest. Infinities and NaN have no rest. */
-ALWAYS_INLINE void expand_f16(const uint8_t *w, size_t n_left, size_t n, uint8_t *to) {
+/* 32 f16: the upper 8 significant bits, and the rest. Infinities and NaN have no rest. */
+ALWAYS_INLINE void split_f16(__m512i h, __m512i parts[F16_PARTS]) {
     __m512 upper = _mm512_castsi512_ps(_mm512_set1_epi32((int)0xFFFF0000));
-    for (size_t i = 0; i < n; i++, to += F16_PARTS * TILE_BYTES) {
-        __m512i h = words_at(w, n_left, i);
-        __m512i magnitude = _mm512_and_si512(h, _mm512_set1_epi16(0x7FFF));
-        __mmask32 finite = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(0x7C00));
-        __m512 a = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
-        __m512 b = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(h, 1));
-        __m512i rest = upper_halves(_mm512_castps_si512(_mm512_sub_ps(a, _mm512_and_ps(a, upper))),
-                                    _mm512_castps_si512(_mm512_sub_ps(b, _mm512_and_ps(b, upper))));
-        _mm512_store_si512(to, upper_halves(_mm512_castps_si512(a), _mm512_castps_si512(b)));
-        _mm512_store_si512(to + TILE_BYTES, _mm512_maskz_mov_epi16(finite, rest));
+    __m512i magnitude = _mm512_and_si512(h, _mm512_set1_epi16(0x7FFF));
+    __mmask32 finite = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(0x7C00));
+    __m512 a = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
+    __m512 b = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(h, 1));
+    __m512i rest = upper_halves(_mm512_castps_si512(_mm512_sub_ps(a, _mm512_and_ps(a, upper))),
+                                _mm512_castps_si512(_mm512_sub_ps(b, _mm512_and_ps(b, upper))));
+    parts[0] = upper_halves(_mm512_castps_si512(a), _mm512_castps_si512(b));
+    parts[1] = _mm512_maskz_mov_epi16(finite, rest);
+}
+
+ALWAYS_INLINE void expand_f16(const uint8_t *w, size_t n_left, size_t n, uint8_t *to) {
+    for (size_t i = 0; i < n; i++) {
+        __m512i parts[F16_PARTS];
+        split_f16(words_at(w, n_left, i), parts);
+        for (size_t p = 0; p < F16_PARTS; p++, to += TILE_BYTES) _mm512_store_si512(to, parts[p]);
     }
 }

@@ -2,6 +2,7 @@
  * the sets before it: for text that is written, which memory decides, they take less time to make
  * weights ready. Nothing in it may run before kernels_cpu_sets has said that the machine has the
  * instructions and the system has permitted them. */
+#include "kernels/x86/attention_amx.h"
 #include "kernels/x86/matmul_amx.h"
 #include "kernels/x86/types_int8.h"
 
@@ -50,6 +51,8 @@ void kernels_fill_amx(KernelTable *table) {
     KERNELS_BLOCK_TYPES(FILL_TYPE)
     FILL_TYPE(BF16, bf16, 2)
 #undef FILL_TYPE
+    table->attention[KERNELS_READING][KERNELS_KV_F16] = attention_f16_amx;
+    table->attention_rows[KERNELS_READING] = 4 * KERNELS_ATTENTION_ROWS;
     table->products[KERNELS_READING][GGUF_TYPE_F16] =
         (KernelsProduct){ matmul_f16_amx, one_form(KERNELS_BF16_PART_TILES), PANEL_ROWS };
 }

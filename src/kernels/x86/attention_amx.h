@@ -1,0 +1,350 @@
+#pragma once
+/* Attention of prompts over a cache of f16, in bf16 tiles. Keys and values are exactly two bf16;
+ * queries and weights are two as well, which hold 16 of their 24 significant bits; of the four
+ * products of parts the smallest is left out. So scores and outputs are right to some 2^-16: a
+ * hundredth of what rounding inputs to bf16 costs in the products before and after. What is scaled,
+ * compared and exponentiated are vectors of 16 rows (a row is a query head of a token): keys, and
+ * transposed values, are the left sides of products, so nothing is added up across a vector.
+ *
+ * Page by page with a running maximum, as vec_attention.h; a page is split into parts once for all
+ * rows of the job, so that many rows suit it. A row's weights of positions that it does not see are
+ * zero, and they are multiplied: what is not finite there makes it NaN. Folder-private. */
+#include "kernels/x86/tiles_amx.h"
+
+#include "kernels/vec/vec_exp.h"
+
+enum {
+    PAGE = KERNELS_PAGE_TOKENS,
+    PAGE_TILES = PAGE / TILE,
+    PAGE_GROUPS = PAGE / BF16_GROUP,
+    ROW_PARTS = 2, /* of queries and weights */
+    ROW_TILE_BYTES = ROW_PARTS * TILE_BYTES,
+};
+static const TileForm attention_form = {
+    ROW_PARTS, F16_PARTS, 3, { { 1, 0 }, { 0, 1 }, { 0, 0 } }
+};
+
+typedef struct TileAttention {
+    const KernelsAttentionJob *job;
+    size_t n_rows, n_tiles;          /* of rows, 16 each */
+    size_t key_groups, value_groups; /* of 32 numbers; of values an even number */
+    uint8_t *queries;                /* [n_tiles, key_groups, parts] tiles: pairs, rows */
+    uint8_t *keys;                   /* [PAGE_TILES, key_groups, parts] tiles: keys, numbers */
+    uint8_t *values;                 /* [2 value_groups, PAGE_GROUPS, parts] tiles: numbers, keys */
+    uint8_t *weights;                /* [2, PAGE_GROUPS, parts] tiles: pairs of keys, rows */
+    float (*scores)[TILE];           /* [2][PAGE][rows] */
+    float *sums;                     /* [n_tiles, value_groups * 32][rows] */
+    float *max, *total;              /* [n_tiles][rows] */
+} TileAttention;
+
+/* ---- parts -----------------------------------------------------------------------------------
+ */
+
+/* n rows of f16, zeros up to a whole page. */
+static void split_keys(const TileAttention *a, const uint8_t *keys, size_t key_bytes, size_t n) {
+    size_t tile_bytes = a->key_groups * F16_PARTS * TILE_BYTES;
+    for (size_t p = 0; p < PAGE; p++) {
+        uint8_t *to = a->keys + p / TILE * tile_bytes + p % TILE * TILE_ROW_BYTES;
+        if (p < n) {
+            expand_f16(keys + p * key_bytes, a->job->key_dim, a->key_groups, to);
+            continue;
+        }
+        for (size_t i = 0; i < a->key_groups * F16_PARTS; i++) {
+            _mm512_store_si512(to + i * TILE_BYTES, _mm512_setzero_si512());
+        }
+    }
+}
+
+/* 32 rows of 32 numbers of f16 at v, of which n rows and n_left numbers are there, transposed. */
+ALWAYS_INLINE void split_values_block(const uint8_t *v, size_t value_bytes, size_t n, size_t n_left,
+                                      uint8_t *to, size_t dim_stride) {
+    __m512i pairs[2][TILE], dims[TILE], parts[F16_PARTS];
+    UNROLL for (size_t k = 0; k < TILE; k++) {
+        __m512i zero = _mm512_setzero_si512();
+        const uint8_t *row = v + 2 * k * value_bytes;
+        __m512i even = 2 * k < n ? words_at(row, n_left, 0) : zero;
+        __m512i odd = 2 * k + 1 < n ? words_at(row + value_bytes, n_left, 0) : zero;
+        pairs[0][k] = _mm512_unpacklo_epi16(even, odd);
+        pairs[1][k] = _mm512_unpackhi_epi16(even, odd);
+    }
+    for (size_t half = 0; half < 2; half++) {
+        transpose_16(pairs[half], dims);
+        for (size_t j = 0; j < TILE; j++) {
+            size_t dim = j / 4 * 8 + half * 4 + j % 4; /* as unpacking leaves them */
+            split_f16(dims[j], parts);
+            uint8_t *row = to + dim / TILE * dim_stride + dim % TILE * TILE_ROW_BYTES;
+            for (size_t p = 0; p < F16_PARTS; p++)
+                _mm512_store_si512(row + p * TILE_BYTES, parts[p]);
+        }
+    }
+}
+
+static void split_values(const TileAttention *a, const uint8_t *values, size_t value_bytes,
+                         size_t n) {
+    size_t dim_stride = PAGE_GROUPS * F16_PARTS * TILE_BYTES;
+    for (size_t g = 0; g < PAGE_GROUPS; g++) {
+        size_t first = g * BF16_GROUP, here = n > first ? n - first : 0;
+        for (size_t d = 0; d * BF16_GROUP < a->job->value_dim; d++) {
+            split_values_block(values + first * value_bytes + d * 64, value_bytes, here,
+                               a->job->value_dim - d * BF16_GROUP,
+                               a->values + 2 * d * dim_stride + g * F16_PARTS * TILE_BYTES,
+                               dim_stride);
+        }
+    }
+}
+
+/* ---- scores and weights -----------------------------------------------------------------------
+ */
+
+/* Products of two tiles w and one or two tiles x in all parts, added to tiles 0, 2 and 1, 3. */
+ALWAYS_INLINE void add_products(const uint8_t *w, size_t w_later, const uint8_t *x, size_t x_later,
+                                bool two) {
+    UNROLL for (size_t i = 0; i < attention_form.n_products; i++) {
+        size_t w_at = attention_form.products[i].w * TILE_BYTES;
+        size_t x_at = attention_form.products[i].x * TILE_BYTES;
+        if (NEW_PART(&attention_form, i, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
+        if (NEW_PART(&attention_form, i, x)) TILE_LOAD(6, x + x_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(0, 4, 6);
+        if (NEW_PART(&attention_form, i, w)) TILE_LOAD(5, w + w_later + w_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(2, 5, 6);
+        if (!two) continue;
+        if (NEW_PART(&attention_form, i, x)) TILE_LOAD(7, x + x_later + x_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(1, 4, 7);
+        TILE_DOT_BF16(3, 5, 7);
+    }
+}
+
+/* Scores of one or two tiles of rows. */
+ALWAYS_INLINE void page_scores(const TileAttention *a, size_t tile, bool two) {
+    size_t stride = a->key_groups * F16_PARTS * TILE_BYTES;
+    size_t q_stride = a->key_groups * ROW_TILE_BYTES;
+    const uint8_t *q = a->queries + tile * q_stride;
+    for (size_t k = 0; k < PAGE_TILES; k += 2) {
+        float *scores = a->scores[k * TILE], *later = a->scores[PAGE + k * TILE];
+        TILE_ZERO(0);
+        TILE_ZERO(1);
+        TILE_ZERO(2);
+        TILE_ZERO(3);
+        for (size_t g = 0; g < a->key_groups; g++) {
+            add_products(a->keys + k * stride + g * F16_PARTS * TILE_BYTES, stride,
+                         q + g * ROW_TILE_BYTES, q_stride, two);
+        }
+        TILE_STORE(0, scores, TILE_ROW_BYTES);
+        TILE_STORE(2, scores + TILE * TILE, TILE_ROW_BYTES);
+        if (two) TILE_STORE(1, later, TILE_ROW_BYTES);
+        if (two) TILE_STORE(3, later + TILE * TILE, TILE_ROW_BYTES);
+    }
+}
+
+/* Two keys' weights of 16 rows, none of them negative, to a row of pairs of each part: the first 8
+ * significant bits, the next 8 to the nearest. */
+ALWAYS_INLINE void store_pairs(__m512 even, __m512 odd, uint8_t *to) {
+    __m512i upper = _mm512_set1_epi32((int)0xFFFF0000);
+    __m512 mask = _mm512_castsi512_ps(upper);
+    __m512i rest_even = rounded(_mm512_sub_ps(even, _mm512_and_ps(even, mask)));
+    __m512i rest_odd = rounded(_mm512_sub_ps(odd, _mm512_and_ps(odd, mask)));
+    /* bits of the odd one above, those of the even one below */
+#define PAIR(a, b) _mm512_ternarylogic_epi32(_mm512_srli_epi32(a, 16), b, upper, 0xF8)
+    _mm512_store_si512(to, PAIR(_mm512_castps_si512(even), _mm512_castps_si512(odd)));
+    _mm512_store_si512(to + TILE_BYTES, PAIR(rest_even, rest_odd));
+#undef PAIR
+}
+
+/* Scores to weights exp(score - max) in parts; updates max and total. Returns the scale of what was
+ * summed before. seen: positions of the page that each row sees. */
+static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, float (*scores)[TILE],
+                           uint8_t *weights) {
+    __m512 scale = _mm512_set1_ps(a->job->scale), before = _mm512_load_ps(a->max + tile * TILE);
+    __m512 max = before, sums[4], minus = _mm512_set1_ps(-INFINITY);
+    for (size_t p = 0; p < PAGE; p++) {
+        __mmask16 visible = _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)p));
+        __m512 score = _mm512_mul_ps(_mm512_load_ps(scores[p]), scale);
+        score = _mm512_mask_mov_ps(minus, visible, score);
+        _mm512_store_ps(scores[p], score);
+        max = _mm512_max_ps(max, score); /* keeps the score where it is NaN */
+    }
+    UNROLL for (size_t i = 0; i < 4; i++) sums[i] = _mm512_setzero_ps();
+    for (size_t p = 0; p < PAGE; p += 4) {
+        __m512 w[4];
+        UNROLL for (size_t i = 0; i < 4; i++) {
+            __mmask16 visible = _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)(p + i)));
+            w[i] = vec_exp(_mm512_sub_ps(_mm512_load_ps(scores[p + i]), max));
+            w[i] = _mm512_maskz_mov_ps(visible, w[i]);
+            sums[i] = _mm512_add_ps(sums[i], w[i]);
+        }
+        uint8_t *to =
+            weights + p / BF16_GROUP * ROW_TILE_BYTES + p % BF16_GROUP / 2 * TILE_ROW_BYTES;
+        store_pairs(w[0], w[1], to);
+        store_pairs(w[2], w[3], to + TILE_ROW_BYTES);
+    }
+    __m512 total = _mm512_load_ps(a->total + tile * TILE);
+    /* The first page has nothing before it; -inf - -inf would be NaN. */
+    __mmask16 first = _mm512_cmp_ps_mask(total, _mm512_setzero_ps(), _CMP_EQ_OQ);
+    __mmask16 same = _mm512_cmp_ps_mask(before, max, _CMP_EQ_OQ);
+    __m512 keep = vec_exp(_mm512_maskz_sub_ps((__mmask16)~same, before, max));
+    keep = _mm512_maskz_mov_ps((__mmask16)~first, keep);
+    __m512 sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+    _mm512_store_ps(a->total + tile * TILE, _mm512_fmadd_ps(total, keep, sum));
+    _mm512_store_ps(a->max + tile * TILE, max);
+    return keep;
+}
+
+/* What was summed before of a tile of rows times keep. */
+static void keep_values(const TileAttention *a, size_t tile, __m512 keep) {
+    size_t n_dims = a->value_groups * BF16_GROUP;
+    float *sums = a->sums + tile * n_dims * TILE;
+    if (_mm512_cmp_ps_mask(keep, _mm512_set1_ps(1), _CMP_NEQ_UQ) == 0) return;
+    for (size_t d = 0; d < n_dims; d++) {
+        _mm512_store_ps(sums + d * TILE, _mm512_mul_ps(_mm512_load_ps(sums + d * TILE), keep));
+    }
+}
+
+ALWAYS_INLINE void page_values(const TileAttention *a, size_t tile, bool two) {
+    size_t stride = PAGE_GROUPS * F16_PARTS * TILE_BYTES, n_dims = a->value_groups * BF16_GROUP;
+    float *sums = a->sums + tile * n_dims * TILE, *later = sums + n_dims * TILE;
+    for (size_t d = 0; d < n_dims;
+         d += 2 * TILE, sums += 2 * TILE * TILE, later += 2 * TILE * TILE) {
+        TILE_LOAD(0, sums, TILE_ROW_BYTES);
+        TILE_LOAD(2, sums + TILE * TILE, TILE_ROW_BYTES);
+        if (two) TILE_LOAD(1, later, TILE_ROW_BYTES);
+        if (two) TILE_LOAD(3, later + TILE * TILE, TILE_ROW_BYTES);
+        for (size_t g = 0; g < PAGE_GROUPS; g++) {
+            add_products(a->values + d / TILE * stride + g * F16_PARTS * TILE_BYTES, stride,
+                         a->weights + g * ROW_TILE_BYTES, PAGE_GROUPS * ROW_TILE_BYTES, two);
+        }
+        TILE_STORE(0, sums, TILE_ROW_BYTES);
+        TILE_STORE(2, sums + TILE * TILE, TILE_ROW_BYTES);
+        if (two) TILE_STORE(1, later, TILE_ROW_BYTES);
+        if (two) TILE_STORE(3, later + TILE * TILE, TILE_ROW_BYTES);
+    }
+}
+
+/* ---- the job ---------------------------------------------------------------------------------
+ */
+
+/* Positions of a page [begin, begin + n) that the rows of a tile see; past the last row, none. */
+ALWAYS_INLINE __m512i seen_by(const TileAttention *a, size_t tile, size_t begin, size_t n) {
+    int32_t seen[TILE];
+    for (size_t i = 0; i < TILE; i++) {
+        size_t row = tile * TILE + i, end = a->job->end + row / a->job->n_heads;
+        size_t here = row < a->n_rows && end > begin ? end - begin : 0;
+        seen[i] = (int32_t)MIN(here, n);
+    }
+    return _mm512_loadu_si512(seen);
+}
+
+static void split_queries(const TileAttention *a) {
+    const KernelsAttentionJob *job = a->job;
+    for (size_t tile = 0; tile < a->n_tiles; tile++) {
+        for (size_t g = 0; g < a->key_groups; g++) {
+            uint8_t *to = a->queries + (tile * a->key_groups + g) * ROW_TILE_BYTES;
+            __m512i rows[ROW_PARTS][TILE], lanes[TILE], parts[BF16_PARTS];
+            size_t n = MIN(job->key_dim - g * BF16_GROUP, (size_t)BF16_GROUP);
+            for (size_t i = 0; i < TILE; i++) {
+                size_t row = MIN(tile * TILE + i, a->n_rows - 1);
+                const float *q = job->q + row / job->n_heads * job->q_stride +
+                                 row % job->n_heads * job->key_dim + g * BF16_GROUP;
+                input_parts(q, n, ROW_PARTS, parts);
+                for (size_t p = 0; p < ROW_PARTS; p++) rows[p][i] = parts[p];
+            }
+            for (size_t p = 0; p < ROW_PARTS; p++) {
+                transpose_16(rows[p], lanes);
+                for (size_t k = 0; k < TILE; k++) {
+                    _mm512_store_si512(to + p * TILE_BYTES + k * TILE_ROW_BYTES, lanes[k]);
+                }
+            }
+        }
+    }
+}
+
+static TileAttention tile_attention(const KernelsAttentionJob *job, float *scratch) {
+    TileAttention a = { .job = job,
+                        .n_rows = job->n_queries * job->n_heads,
+                        .key_groups = (job->key_dim + BF16_GROUP - 1) / BF16_GROUP };
+    a.value_groups = (job->value_dim + 2 * BF16_GROUP - 1) / (2 * BF16_GROUP) * 2;
+    size_t value_dims = a.value_groups * BF16_GROUP;
+    a.n_tiles = (a.n_rows + TILE - 1) / TILE;
+    uint8_t *p = (uint8_t *)scratch;
+#define TAKE(field, bytes) (a.field = (void *)p, p += (bytes))
+    TAKE(keys, PAGE_TILES * a.key_groups * F16_PARTS * TILE_BYTES);
+    TAKE(values, a.value_groups * 2 * PAGE_GROUPS * F16_PARTS * TILE_BYTES);
+    TAKE(weights, 2 * PAGE_GROUPS * ROW_TILE_BYTES);
+    TAKE(scores, 2 * PAGE * TILE * sizeof(float));
+    TAKE(queries, a.n_tiles * a.key_groups * ROW_TILE_BYTES);
+    TAKE(sums, a.n_tiles * value_dims * TILE * sizeof(float));
+    TAKE(max, a.n_tiles * TILE * sizeof(float));
+    TAKE(total, a.n_tiles * TILE * sizeof(float));
+#undef TAKE
+    memset(a.sums, 0, a.n_tiles * value_dims * TILE * sizeof(float));
+    memset(a.values, 0, a.value_groups * 2 * PAGE_GROUPS * F16_PARTS * TILE_BYTES);
+    for (size_t i = 0; i < a.n_tiles * TILE; i++) {
+        a.max[i] = -INFINITY;
+        a.total[i] = 0;
+    }
+    return a;
+}
+
+static void store_rows(const TileAttention *a) {
+    const KernelsAttentionJob *job = a->job;
+    size_t n_dims = a->value_groups * BF16_GROUP;
+    for (size_t tile = 0; tile < a->n_tiles; tile++) {
+        __m512 total = _mm512_load_ps(a->total + tile * TILE);
+        for (size_t d = 0; d < job->value_dim; d += TILE) {
+            __m512i dims[TILE], rows[TILE];
+            const float *sums = a->sums + (tile * n_dims + d) * TILE;
+            __mmask16 mask = (__mmask16)(0xFFFFU >> (TILE - MIN(job->value_dim - d, (size_t)TILE)));
+            for (size_t i = 0; i < TILE; i++) {
+                dims[i] =
+                    _mm512_castps_si512(_mm512_div_ps(_mm512_load_ps(sums + i * TILE), total));
+            }
+            transpose_16(dims, rows);
+            for (size_t i = 0; i < TILE && tile * TILE + i < a->n_rows; i++) {
+                size_t row = tile * TILE + i;
+                float *y = job->y + row / job->n_heads * job->y_stride +
+                           row % job->n_heads * job->value_dim + d;
+                _mm512_mask_storeu_ps(y, mask, _mm512_castsi512_ps(rows[i]));
+            }
+        }
+    }
+}
+
+/* One page and two tiles of rows, or the last one. */
+static void page_rows(const TileAttention *a, size_t tile, size_t begin, size_t n) {
+    bool two = tile + 1 < a->n_tiles;
+    __m512i seen[2] = { seen_by(a, tile, begin, n), seen_by(a, tile + 1, begin, n) };
+    /* the later rows see more */
+    if (_mm512_test_epi32_mask(seen[two], seen[two]) == 0) return;
+    if (two) {
+        page_scores(a, tile, true);
+    } else {
+        page_scores(a, tile, false);
+    }
+    for (size_t i = 0; i < (two ? 2 : 1); i++) {
+        keep_values(a, tile + i,
+                    page_weights(a, tile + i, seen[i], a->scores + i * PAGE,
+                                 a->weights + i * PAGE_GROUPS * ROW_TILE_BYTES));
+    }
+    if (two) {
+        page_values(a, tile, true);
+    } else {
+        page_values(a, tile, false);
+    }
+}
+
+static void attention_f16_amx(const KernelsAttentionJob *job, float *scratch) {
+    TileAttention a = tile_attention(job, scratch);
+    size_t key_bytes = 2 * job->key_dim, value_bytes = 2 * job->value_dim;
+    size_t end = job->end + job->n_queries - 1, n;
+    split_queries(&a);
+    configure_tiles(TILE);
+    for (size_t begin = job->begin; begin < end; begin += n) {
+        size_t at = begin % job->page_tokens;
+        const uint8_t *page = job->base + job->pages[begin / job->page_tokens] * job->page_bytes;
+        n = MIN(job->page_tokens - at, end - begin);
+        split_keys(&a, page + at * key_bytes, key_bytes, n);
+        split_values(&a, page + job->values_offset + at * value_bytes, value_bytes, n);
+        for (size_t tile = 0; tile < a.n_tiles; tile += 2) page_rows(&a, tile, begin, n);
+    }
+    tiles_release();
+    store_rows(&a);
+}
