@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -43,16 +44,36 @@ def run(command, **options):
     return subprocess.run([str(c) for c in command], check=True, **options)
 
 
+def correct_amx(source):
+    """Compilers may delete stores to a tile configuration that GCC 12 says are not read, and llama.cpp
+    with AMX then crashes. One line before it is loaded keeps them."""
+    load = "_tile_loadconfig(&tc);"
+    for path in source.rglob("ggml-cpu/amx/mmq.cpp"):
+        text = path.read_text()
+        keep = '__asm__ volatile("" :: "r"(&tc) : "memory");'
+        if keep not in text and load in text:
+            path.write_text(text.replace(load, f"{keep}\n    {load}"))
+            print("llama.cpp's amx/mmq.cpp was corrected: stores before _tile_loadconfig are kept",
+                  file=sys.stderr)
+
+
 def build_peer(folder):
     """llama-cpp-python from its source with native flags, and peer.c over its libraries."""
-    venv, peer = folder / "venv", folder / "peer"
-    if not (venv / "bin" / "pip").exists():
+    venv, peer, source = folder / "venv", folder / "peer", folder / "source"
+    pip = venv / "bin" / "pip"
+    if not pip.exists():
         run([sys.executable, "-m", "venv", venv])
     if not list(venv.glob("lib/python*/site-packages/llama_cpp")):
         print("building llama.cpp (some minutes to half an hour)", file=sys.stderr)
+        shutil.rmtree(source, ignore_errors=True)
+        run([pip, "download", "-q", "--no-deps", "--no-binary", "llama-cpp-python", "-d", source,
+             "llama-cpp-python"])
+        shutil.unpack_archive(next(source.glob("*.tar.gz")), source)
+        correct_amx(source)
         environment = os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON"}
-        run([venv / "bin" / "pip", "install", "-q", "--no-binary", "llama-cpp-python",
-             "llama-cpp-python"], env=environment)
+        unpacked = next(path for path in source.iterdir() if path.is_dir())
+        run([pip, "install", "-q", unpacked], env=environment)
+        shutil.rmtree(source)
     packages = next(venv.glob("lib/python*/site-packages"))
     libraries = packages / "llama_cpp" / "lib"
     run([os.environ.get("CC", "cc"), "-O2", "-D_GNU_SOURCE", "-I", packages / "include",

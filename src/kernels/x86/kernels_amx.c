@@ -18,10 +18,22 @@ DEFINE_MATMUL_AMX(f16, &f16_form, 256 / F16_PARTS * sizeof(uint16_t))
 
 enum { PEAK_CHAINS = 4 };
 
+/* Of numbers like those of models: zeros take less power, and a Xeon multiplies them a third faster.
+ */
 static double peak_bf16_amx(size_t n_rounds) {
+    _Alignas(64) uint16_t numbers[TILE * BF16_GROUP];
+    uint32_t bits = 1;
+    for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
+        bits = bits * 1664525 + 1013904223;
+        numbers[i] = (uint16_t)(0x3F80 | (bits >> 16 & 0x807F));
+    }
     configure_tiles(TILE);
-    TILE_ZERO(4);
-    TILE_ZERO(6);
+    TILE_LOAD(4, numbers, TILE_ROW_BYTES);
+    TILE_LOAD(6, numbers, TILE_ROW_BYTES);
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
     for (size_t n = 0; n < n_rounds; n++) {
         TILE_DOT_BF16(0, 4, 6);
         TILE_DOT_BF16(1, 4, 6);

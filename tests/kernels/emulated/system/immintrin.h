@@ -8,6 +8,7 @@
 #include <simde/x86/avx512.h>
 #include <simde/x86/f16c.h>
 #include <simde/x86/fma.h>
+#include <simde/x86/gfni.h>
 #include <string.h>
 
 #define EMULATED static inline __attribute__((unused))
@@ -61,12 +62,14 @@ EMULATED void lanes_store32_xmm(void *p, uint32_t mask, simde__m128 v) {
 #undef _mm512_maskz_loadu_epi16
 #undef _mm512_maskz_loadu_ps
 #undef _mm512_mask_storeu_ps
+#undef _mm512_mask_storeu_epi32
 #undef _mm_maskz_loadu_ps
 #undef _mm_mask_storeu_ps
 #define _mm512_maskz_loadu_epi8 lanes_load8
 #define _mm512_maskz_loadu_epi16 lanes_load16
 #define _mm512_maskz_loadu_ps lanes_load32
 #define _mm512_mask_storeu_ps lanes_store32
+#define _mm512_mask_storeu_epi32(p, mask, v) lanes_store32(p, mask, _mm512_castsi512_ps(v))
 #define _mm_maskz_loadu_ps(mask, p) _mm512_castps512_ps128(lanes_load32((mask)&15, p))
 #define _mm_mask_storeu_ps lanes_store32_xmm
 
@@ -103,6 +106,11 @@ EMULATED simde__m512i lanes_wider_u8(simde__m128i v) {
     ALL(16) ret.i32[k] = in.u8[k];
     return ret.i;
 }
+EMULATED simde__m512i lanes_wider_u8_words(simde__m256i v) {
+    Lanes in = { .i256[0] = v }, ret;
+    ALL(32) ret.u16[k] = in.u8[k];
+    return ret.i;
+}
 EMULATED simde__m512i lanes_wider_u16(simde__m256i v) {
     Lanes in = { .i256[0] = v }, ret;
     ALL(16) ret.i32[k] = in.u16[k];
@@ -119,6 +127,7 @@ EMULATED simde__m256i lanes_lower_halves(simde__m512i v) {
 #undef _mm512_cvtps_epi32
 #undef _mm512_cvtepi8_epi32
 #undef _mm512_cvtepu8_epi32
+#undef _mm512_cvtepu8_epi16
 #undef _mm512_cvtepu16_epi32
 #undef _mm512_cvtepi32_epi16
 #define _mm512_cvtph_ps lanes_from_half
@@ -127,6 +136,7 @@ EMULATED simde__m256i lanes_lower_halves(simde__m512i v) {
 #define _mm512_cvtps_epi32 lanes_to_int
 #define _mm512_cvtepi8_epi32 lanes_wider_i8
 #define _mm512_cvtepu8_epi32 lanes_wider_u8
+#define _mm512_cvtepu8_epi16 lanes_wider_u8_words
 #define _mm512_cvtepu16_epi32 lanes_wider_u16
 #define _mm512_cvtepi32_epi16 lanes_lower_halves
 
