@@ -36,7 +36,7 @@ typedef struct Generator {
     const char *name;       /* of the model */
     const char *model_hash; /* SHA-256 of the model's file, hexadecimal; "" = not known. Only handed
                                on to records: it may be written behind this pointer meanwhile */
-    const char *arithmetic; /* what else decides how its numbers are rounded: "kv f16, vnni 2" */
+    const char *arithmetic; /* what else decides how its numbers are rounded: "kv f16, vnni 3" */
     const Vocab *vocab;
     TemplateKind template;
     size_t context_tokens; /* of prompt and answer together */

@@ -6,8 +6,9 @@
  * that its length alone decides. So results are the same bit for bit whichever rows or tokens are
  * computed together, on any number of threads. Different sets round differently (tolerances:
  * tests/kernels/tolerance.h).
- * Weights are multiplied as the numbers that gguf_decode_row gives. What activations are rounded to
- * before depends on set and type (KernelsArithmetic); it never depends on other rows or tokens.
+ * Weights are multiplied as the numbers that gguf_decode_row gives, or the nearest bf16. That, and
+ * what activations are rounded to before, depends on set and type (KernelsArithmetic) and on
+ * whether the token is read or written (KernelsUse); it never depends on other rows or tokens.
  * Alignment: none is needed unless said. Overlap: none unless said.
  * Threads: any; nothing here has state. Errors: none after kernels_pick; sizes are the caller's
  * duty (asserted). Infinities and NaN pass through; in products, infinities may become NaN.
@@ -204,7 +205,7 @@ typedef enum KernelsSet {
     KERNELS_AVX2 = 1 << 1,     /* x86-64 with AVX2, FMA, F16C */
     KERNELS_AVX512 = 1 << 2,   /* x86-64 with AVX-512 F, BW, DQ, VL */
     KERNELS_NEON = 1 << 3,     /* AArch64 */
-    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI and AMX tiles: prompts in bf16 alone */
+    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI, GFNI and AMX tiles: prompts alone */
     KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
     KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
     KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */

@@ -52,8 +52,14 @@ static KernelsArithmetic arithmetic_of(const MatmulWork *work, const Span *span,
     return kernels_arithmetic(product_of(work, span, i), span->n);
 }
 
-/* What all products multiply in the same way is one span. Where they do not, the written tokens'
- * inputs and the others' are packed in different forms, each in memory of its own. */
+/* Where the packed inputs of a span are. Tokens that stand alone have the place of their own in the
+ * batch; tiles, which only those that are read have, begin where the memory does. */
+static uint8_t *packed_at(const MatmulWork *work, const Span *span, KernelsArithmetic a) {
+    size_t first = kernels_in_tiles(a) ? 0 : span->first;
+    return work->cpu->packed[a] + first * kernels_packed_bytes(a, work->n_in);
+}
+
+/* What all products multiply in the same way is one span. */
 static void divide(MatmulWork *work) {
     bool same = true;
     for (size_t i = 0; i < work->n_products; i++) {
@@ -89,7 +95,7 @@ static void pack_part(void *context, size_t part, unsigned thread) {
                                .x_stride = work->n_in,
                                .n = work->n_in,
                                .n_tokens = span->n,
-                               .y = cpu->packed[a] };
+                               .y = packed_at(work, span, a) };
         cpu->kernels.pack[a](&job, begin, MIN(begin + span->pack_tokens, span->n));
     }
 }
@@ -117,7 +123,6 @@ static void pack_inputs(MatmulWork *work) {
 static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t end, float *y,
                         size_t y_stride, float *scratch) {
     const LlmTensor *w = work->w[i];
-    const CpuDevice *cpu = work->cpu;
     for (size_t k = 0; k < work->n_spans; k++) {
         const Span *span = &work->spans[k];
         KernelsArithmetic a = arithmetic_of(work, span, i);
@@ -125,8 +130,8 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
             .w = w->data + begin * w->row_bytes,
             .row_bytes = w->row_bytes,
             .n = w->n_in,
-            .x =
-                a == KERNELS_F32 ? (const void *)(work->x + span->first * w->n_in) : cpu->packed[a],
+            .x = a == KERNELS_F32 ? (const void *)(work->x + span->first * w->n_in)
+                                  : packed_at(work, span, a),
             .x_stride = kernels_packed_bytes(a, w->n_in),
             .n_tokens = span->n,
             .y = y + span->first * y_stride,

@@ -18,7 +18,8 @@ DEFINE_MATMUL_AMX(f16, &f16_form, 256 / F16_PARTS * sizeof(uint16_t))
 
 enum { PEAK_CHAINS = 4 };
 
-/* Of numbers like those of models: zeros take less power, and a Xeon multiplies them a third faster.
+/* Of numbers like those of models: zeros take less power, and a Xeon multiplies them a third
+ * faster.
  */
 static double peak_bf16_amx(size_t n_rounds) {
     _Alignas(64) uint16_t numbers[TILE * BF16_GROUP];
