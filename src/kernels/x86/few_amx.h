@@ -137,6 +137,13 @@ ALWAYS_INLINE FewBlock few_next(const KernelsMatmulJob *job, const FewBlock *blo
     return next;
 }
 
+/* All of its groups have 32 inputs. */
+ALWAYS_INLINE bool is_whole(const KernelsMatmulJob *job, const FewBlock *block,
+                            const TileForm *form) {
+    return block->n_groups > 0 &&
+           job->n >= (block->group + block_groups(form)) * (size_t)BF16_GROUP;
+}
+
 ALWAYS_INLINE void few_rows(const KernelsMatmulJob *job, size_t row, size_t end, TileType type,
                             FewRows tiles[2], bool two) {
     const TileForm *form = type.form;
@@ -148,7 +155,7 @@ ALWAYS_INLINE void few_rows(const KernelsMatmulJob *job, size_t row, size_t end,
     for (size_t i = 1; now.n_groups > 0; i++) {
         FewBlock next = few_next(job, &now, end, form, &tiles[i % 2]);
         if (now.group == 0) few_begin(two);
-        if (now.n_groups == block_groups(form) && next.n_groups == block_groups(form)) {
+        if (is_whole(job, &now, form) && is_whole(job, &next, form)) {
             few_both(job, &now, &next, type, two);
         } else {
             FewInputs inputs = few_inputs(job, &now, form);
