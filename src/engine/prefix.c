@@ -46,7 +46,7 @@ Status prefix_begin(Engine *e, EngineStream *s, Err *err) {
     LlmSeq from = kept ? kept->seq : 0;
     for (const EngineStream *o = e->active; o; o = o->next) {
         if (o == s || o->state < STREAM_READING || o->job.space != s->job.space) continue;
-        size_t known = MIN(o->n_known, MAX(n_shared(e, o), o->job.n_prompt));
+        size_t known = MAX(n_shared(e, o), o->job.n_prompt);
         size_t shared = common(o->tokens, known, s->tokens, s->job.n_prompt - 1);
         soon = MAX(soon, shared);
         if (MIN(shared, n_shared(e, o)) <= n) continue;

@@ -34,6 +34,11 @@ static inline void set_product(KernelTable *table, GgufType type, KernelsMatmul 
     }
 }
 
+static inline void set_form(KernelTable *table, KernelsArithmetic arithmetic, KernelsPack *pack,
+                            KernelsUnpack *unpack) {
+    table->pack[arithmetic] = pack;
+    table->unpack[arithmetic] = unpack;
+}
 static inline void set_attention(KernelTable *table, KernelsKvType kv,
                                  KernelsAttention *attention) {
     for (size_t use = 0; use < KERNELS_N_USES; use++) table->attention[use][kv] = attention;

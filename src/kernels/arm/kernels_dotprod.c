@@ -158,8 +158,7 @@ static double peak_int8_dotprod(size_t n_rounds) {
 
 void kernels_fill_dotprod(KernelTable *table) {
     table->name = "dotprod";
-    table->pack[KERNELS_INT8] = int8_pack;
-    table->unpack[KERNELS_INT8] = int8_unpack;
+    set_form(table, KERNELS_INT8, int8_pack, int8_unpack);
     table->peak[KERNELS_INT8] = peak_int8_dotprod;
 #define FILL_TYPE(type, name, halves, min)                                                         \
     set_product(table, GGUF_TYPE_##type, matmul_##name##_dotprod, one_form(KERNELS_INT8));

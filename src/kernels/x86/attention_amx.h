@@ -32,8 +32,8 @@ typedef struct TileAttention {
     uint8_t *keys;                   /* [PAGE_TILES, key_groups, parts] tiles: keys, numbers */
     uint8_t *values;                 /* [2 value_groups, PAGE_GROUPS, parts] tiles: numbers, keys */
     uint8_t *weights;                /* [2, PAGE_GROUPS, parts] tiles: pairs of keys, rows */
-    float (*scores)[TILE];           /* [2][PAGE][rows] */
-    float *sums;                     /* [n_tiles, value_groups * 32][rows] */
+    SumTile *scores;                 /* [2, PAGE_TILES]: keys, rows */
+    SumTile *sums;                   /* [n_tiles, 2 value_groups]: numbers, rows */
     float *max, *total;              /* [n_tiles][rows] */
 } TileAttention;
 
@@ -96,43 +96,19 @@ static void split_values(const TileAttention *a, const uint8_t *values, size_t v
 /* ---- scores and weights -----------------------------------------------------------------------
  */
 
-/* Products of two tiles w and one or two tiles x in all parts, added to tiles 0, 2 and 1, 3. */
-ALWAYS_INLINE void add_products(const uint8_t *w, size_t w_later, const uint8_t *x, size_t x_later,
-                                bool two) {
-    UNROLL for (size_t i = 0; i < attention_form.n_products; i++) {
-        size_t w_at = attention_form.products[i].w * TILE_BYTES;
-        size_t x_at = attention_form.products[i].x * TILE_BYTES;
-        if (NEW_PART(&attention_form, i, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
-        if (NEW_PART(&attention_form, i, x)) TILE_LOAD(6, x + x_at, TILE_ROW_BYTES);
-        TILE_DOT_BF16(0, 4, 6);
-        if (NEW_PART(&attention_form, i, w)) TILE_LOAD(5, w + w_later + w_at, TILE_ROW_BYTES);
-        TILE_DOT_BF16(2, 5, 6);
-        if (!two) continue;
-        if (NEW_PART(&attention_form, i, x)) TILE_LOAD(7, x + x_later + x_at, TILE_ROW_BYTES);
-        TILE_DOT_BF16(1, 4, 7);
-        TILE_DOT_BF16(3, 5, 7);
-    }
-}
-
 /* Scores of one or two tiles of rows. */
 ALWAYS_INLINE void page_scores(const TileAttention *a, size_t tile, bool two) {
-    size_t stride = a->key_groups * F16_PARTS * TILE_BYTES;
+    size_t group = F16_PARTS * TILE_BYTES, stride = a->key_groups * group;
     size_t q_stride = a->key_groups * ROW_TILE_BYTES;
     const uint8_t *q = a->queries + tile * q_stride;
     for (size_t k = 0; k < PAGE_TILES; k += 2) {
-        float *scores = a->scores[k * TILE], *later = a->scores[PAGE + k * TILE];
-        TILE_ZERO(0);
-        TILE_ZERO(1);
-        TILE_ZERO(2);
-        TILE_ZERO(3);
+        const uint8_t *keys = a->keys + k * stride;
+        zero_sums();
         for (size_t g = 0; g < a->key_groups; g++) {
-            add_products(a->keys + k * stride + g * F16_PARTS * TILE_BYTES, stride,
-                         q + g * ROW_TILE_BYTES, q_stride, two);
+            add_products(&attention_form, keys + g * group, keys + stride + g * group,
+                         q + g * ROW_TILE_BYTES, q + q_stride + g * ROW_TILE_BYTES, two);
         }
-        TILE_STORE(0, scores, TILE_ROW_BYTES);
-        TILE_STORE(2, scores + TILE * TILE, TILE_ROW_BYTES);
-        if (two) TILE_STORE(1, later, TILE_ROW_BYTES);
-        if (two) TILE_STORE(3, later + TILE * TILE, TILE_ROW_BYTES);
+        keep_sums(a->scores + k, a->scores + PAGE_TILES + k, two);
     }
 }
 
@@ -152,8 +128,9 @@ ALWAYS_INLINE void store_pairs(__m512 even, __m512 odd, uint8_t *to) {
 
 /* Scores to weights exp(score - max) in parts; updates max and total. Returns the scale of what was
  * summed before. seen: positions of the page that each row sees. */
-static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, float (*scores)[TILE],
+static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, SumTile *tiles,
                            uint8_t *weights) {
+    float(*scores)[TILE] = tiles[0];
     __m512 scale = _mm512_set1_ps(a->job->scale), before = _mm512_load_ps(a->max + tile * TILE);
     __m512 max = before, sums[4], minus = _mm512_set1_ps(-INFINITY);
     for (size_t p = 0; p < PAGE; p++) {
@@ -192,30 +169,26 @@ static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, fl
 /* What was summed before of a tile of rows times keep. */
 static void keep_values(const TileAttention *a, size_t tile, __m512 keep) {
     size_t n_dims = a->value_groups * BF16_GROUP;
-    float *sums = a->sums + tile * n_dims * TILE;
+    float(*sums)[TILE] = a->sums[tile * n_dims / TILE];
     if (_mm512_cmp_ps_mask(keep, _mm512_set1_ps(1), _CMP_NEQ_UQ) == 0) return;
     for (size_t d = 0; d < n_dims; d++) {
-        _mm512_store_ps(sums + d * TILE, _mm512_mul_ps(_mm512_load_ps(sums + d * TILE), keep));
+        _mm512_store_ps(sums[d], _mm512_mul_ps(_mm512_load_ps(sums[d]), keep));
     }
 }
 
 ALWAYS_INLINE void page_values(const TileAttention *a, size_t tile, bool two) {
-    size_t stride = PAGE_GROUPS * F16_PARTS * TILE_BYTES, n_dims = a->value_groups * BF16_GROUP;
-    float *sums = a->sums + tile * n_dims * TILE, *later = sums + n_dims * TILE;
-    for (size_t d = 0; d < n_dims;
-         d += 2 * TILE, sums += 2 * TILE * TILE, later += 2 * TILE * TILE) {
-        TILE_LOAD(0, sums, TILE_ROW_BYTES);
-        TILE_LOAD(2, sums + TILE * TILE, TILE_ROW_BYTES);
-        if (two) TILE_LOAD(1, later, TILE_ROW_BYTES);
-        if (two) TILE_LOAD(3, later + TILE * TILE, TILE_ROW_BYTES);
+    size_t group = F16_PARTS * TILE_BYTES, stride = PAGE_GROUPS * group;
+    size_t n_tiles = 2 * a->value_groups, x_stride = PAGE_GROUPS * ROW_TILE_BYTES;
+    SumTile *sums = a->sums + tile * n_tiles, *later = sums + n_tiles;
+    for (size_t d = 0; d < n_tiles; d += 2) {
+        const uint8_t *values = a->values + d * stride;
+        load_sums(sums + d, later + d, two);
         for (size_t g = 0; g < PAGE_GROUPS; g++) {
-            add_products(a->values + d / TILE * stride + g * F16_PARTS * TILE_BYTES, stride,
-                         a->weights + g * ROW_TILE_BYTES, PAGE_GROUPS * ROW_TILE_BYTES, two);
+            const uint8_t *x = a->weights + g * ROW_TILE_BYTES;
+            add_products(&attention_form, values + g * group, values + stride + g * group, x,
+                         x + x_stride, two);
         }
-        TILE_STORE(0, sums, TILE_ROW_BYTES);
-        TILE_STORE(2, sums + TILE * TILE, TILE_ROW_BYTES);
-        if (two) TILE_STORE(1, later, TILE_ROW_BYTES);
-        if (two) TILE_STORE(3, later + TILE * TILE, TILE_ROW_BYTES);
+        keep_sums(sums + d, later + d, two);
     }
 }
 
@@ -238,7 +211,7 @@ static void split_queries(const TileAttention *a) {
     for (size_t tile = 0; tile < a->n_tiles; tile++) {
         for (size_t g = 0; g < a->key_groups; g++) {
             uint8_t *to = a->queries + (tile * a->key_groups + g) * ROW_TILE_BYTES;
-            __m512i rows[ROW_PARTS][TILE], lanes[TILE], parts[BF16_PARTS];
+            __m512i rows[ROW_PARTS][TILE], parts[BF16_PARTS];
             size_t n = MIN(job->key_dim - g * BF16_GROUP, (size_t)BF16_GROUP);
             for (size_t i = 0; i < TILE; i++) {
                 size_t row = MIN(tile * TILE + i, a->n_rows - 1);
@@ -247,12 +220,7 @@ static void split_queries(const TileAttention *a) {
                 input_parts(q, n, ROW_PARTS, parts);
                 for (size_t p = 0; p < ROW_PARTS; p++) rows[p][i] = parts[p];
             }
-            for (size_t p = 0; p < ROW_PARTS; p++) {
-                transpose_16(rows[p], lanes);
-                for (size_t k = 0; k < TILE; k++) {
-                    _mm512_store_si512(to + p * TILE_BYTES + k * TILE_ROW_BYTES, lanes[k]);
-                }
-            }
+            store_tiles(rows, ROW_PARTS, TILE, to);
         }
     }
 }
@@ -262,20 +230,19 @@ static TileAttention tile_attention(const KernelsAttentionJob *job, float *scrat
                         .n_rows = job->n_queries * job->n_heads,
                         .key_groups = (job->key_dim + BF16_GROUP - 1) / BF16_GROUP };
     a.value_groups = (job->value_dim + 2 * BF16_GROUP - 1) / (2 * BF16_GROUP) * 2;
-    size_t value_dims = a.value_groups * BF16_GROUP;
     a.n_tiles = (a.n_rows + TILE - 1) / TILE;
     uint8_t *p = (uint8_t *)scratch;
 #define TAKE(field, bytes) (a.field = (void *)p, p += (bytes))
     TAKE(keys, PAGE_TILES * a.key_groups * F16_PARTS * TILE_BYTES);
     TAKE(values, a.value_groups * 2 * PAGE_GROUPS * F16_PARTS * TILE_BYTES);
     TAKE(weights, 2 * PAGE_GROUPS * ROW_TILE_BYTES);
-    TAKE(scores, 2 * PAGE * TILE * sizeof(float));
+    TAKE(scores, 2 * PAGE_TILES * sizeof(SumTile));
     TAKE(queries, a.n_tiles * a.key_groups * ROW_TILE_BYTES);
-    TAKE(sums, a.n_tiles * value_dims * TILE * sizeof(float));
+    TAKE(sums, a.n_tiles * 2 * a.value_groups * sizeof(SumTile));
     TAKE(max, a.n_tiles * TILE * sizeof(float));
     TAKE(total, a.n_tiles * TILE * sizeof(float));
 #undef TAKE
-    memset(a.sums, 0, a.n_tiles * value_dims * TILE * sizeof(float));
+    memset(a.sums, 0, a.n_tiles * 2 * a.value_groups * sizeof(SumTile));
     memset(a.values, 0, a.value_groups * 2 * PAGE_GROUPS * F16_PARTS * TILE_BYTES);
     for (size_t i = 0; i < a.n_tiles * TILE; i++) {
         a.max[i] = -INFINITY;
@@ -286,16 +253,14 @@ static TileAttention tile_attention(const KernelsAttentionJob *job, float *scrat
 
 static void store_rows(const TileAttention *a) {
     const KernelsAttentionJob *job = a->job;
-    size_t n_dims = a->value_groups * BF16_GROUP;
     for (size_t tile = 0; tile < a->n_tiles; tile++) {
         __m512 total = _mm512_load_ps(a->total + tile * TILE);
         for (size_t d = 0; d < job->value_dim; d += TILE) {
             __m512i dims[TILE], rows[TILE];
-            const float *sums = a->sums + (tile * n_dims + d) * TILE;
+            const float(*sums)[TILE] = a->sums[tile * 2 * a->value_groups + d / TILE];
             __mmask16 mask = (__mmask16)(0xFFFFU >> (TILE - MIN(job->value_dim - d, (size_t)TILE)));
             for (size_t i = 0; i < TILE; i++) {
-                dims[i] =
-                    _mm512_castps_si512(_mm512_div_ps(_mm512_load_ps(sums + i * TILE), total));
+                dims[i] = _mm512_castps_si512(_mm512_div_ps(_mm512_load_ps(sums[i]), total));
             }
             transpose_16(dims, rows);
             for (size_t i = 0; i < TILE && tile * TILE + i < a->n_rows; i++) {
@@ -321,7 +286,7 @@ static void page_rows(const TileAttention *a, size_t tile, size_t begin, size_t 
     }
     for (size_t i = 0; i < (two ? 2 : 1); i++) {
         keep_values(a, tile + i,
-                    page_weights(a, tile + i, seen[i], a->scores + i * PAGE,
+                    page_weights(a, tile + i, seen[i], a->scores + i * PAGE_TILES,
                                  a->weights + i * PAGE_GROUPS * ROW_TILE_BYTES));
     }
     if (two) {

@@ -103,19 +103,9 @@ ALWAYS_INLINE void few_both(const KernelsMatmulJob *job, const FewBlock *now, co
     }
 }
 
-static void few_begin(bool two) {
-    TILE_ZERO(0);
-    TILE_ZERO(2);
-    if (two) TILE_ZERO(1);
-    if (two) TILE_ZERO(3);
-}
-
 static void few_end(const KernelsMatmulJob *job, const FewBlock *block, bool two) {
     _Alignas(64) SumTile sums[4];
-    TILE_STORE(0, sums[0], TILE_ROW_BYTES);
-    TILE_STORE(2, sums[1], TILE_ROW_BYTES);
-    if (two) TILE_STORE(1, sums[2], TILE_ROW_BYTES);
-    if (two) TILE_STORE(3, sums[3], TILE_ROW_BYTES);
+    keep_sums(sums, sums + 2, two);
     size_t end = block->row + block->n_rows;
     for (size_t i = 0; i < 4 && (i < 2 || two); i++) {
         size_t row = block->row + i % 2 * TILE, token = i / 2 * TILE;
@@ -154,7 +144,7 @@ ALWAYS_INLINE void few_rows(const KernelsMatmulJob *job, size_t row, size_t end,
     few_expand(job, &now, type);
     for (size_t i = 1; now.n_groups > 0; i++) {
         FewBlock next = few_next(job, &now, end, form, &tiles[i % 2]);
-        if (now.group == 0) few_begin(two);
+        if (now.group == 0) zero_sums();
         if (is_whole(job, &now, form) && is_whole(job, &next, form)) {
             few_both(job, &now, &next, type, two);
         } else {

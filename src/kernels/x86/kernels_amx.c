@@ -52,11 +52,9 @@ static double peak_f16_amx(size_t n_rounds) {
 
 void kernels_fill_amx(KernelTable *table) {
     table->name = "amx";
-    table->pack[KERNELS_BF16_TILES] = pack_bf16_tiles;
-    table->unpack[KERNELS_BF16_TILES] = unpack_bf16_tiles;
+    set_form(table, KERNELS_BF16_TILES, pack_bf16_tiles, unpack_bf16_tiles);
     table->peak[KERNELS_BF16_TILES] = peak_bf16_amx;
-    table->pack[KERNELS_BF16_PART_TILES] = pack_bf16_part_tiles;
-    table->unpack[KERNELS_BF16_PART_TILES] = unpack_bf16_part_tiles;
+    set_form(table, KERNELS_BF16_PART_TILES, pack_bf16_part_tiles, unpack_bf16_part_tiles);
     table->peak[KERNELS_BF16_PART_TILES] = peak_f16_amx;
 #define FILL_TYPE(type, name, element_bytes)                                                       \
     table->products[KERNELS_READING][GGUF_TYPE_##type] =                                           \

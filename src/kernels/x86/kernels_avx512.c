@@ -40,7 +40,6 @@ void kernels_fill_avx512(KernelTable *table) {
     set_attention(table, KERNELS_KV_F32, attention_f32_avx512);
     set_attention(table, KERNELS_KV_F16, attention_f16_avx512);
     set_attention(table, KERNELS_KV_Q8_0, attention_q8_0_avx512);
-    table->pack[KERNELS_F32_LANES] = lanes_pack;
-    table->unpack[KERNELS_F32_LANES] = lanes_unpack;
+    set_form(table, KERNELS_F32_LANES, lanes_pack, lanes_unpack);
     KERNELS_WEIGHT_TYPES(VEC_FILL_TYPE)
 }

@@ -168,9 +168,7 @@ void kernels_fill_bf16(KernelTable *table) {
     table->name = "bf16";
     set_product(table, GGUF_TYPE_BF16, matmul_bf16_bf16,
                 (KernelsForms){ FEW_TOKENS, .few = KERNELS_BF16, .many = KERNELS_BF16_LANES });
-    table->pack[KERNELS_BF16] = pairs_pack;
-    table->unpack[KERNELS_BF16] = pairs_unpack;
-    table->pack[KERNELS_BF16_LANES] = lanes_pack;
-    table->unpack[KERNELS_BF16_LANES] = lanes_unpack;
+    set_form(table, KERNELS_BF16, pairs_pack, pairs_unpack);
+    set_form(table, KERNELS_BF16_LANES, lanes_pack, lanes_unpack);
     table->peak[KERNELS_BF16] = peak_bf16_bf16;
 }

@@ -71,8 +71,7 @@ static double peak_int8_maddubs(size_t n_rounds) {
 
 void kernels_fill_maddubs(KernelTable *table) {
     table->name = "maddubs";
-    table->pack[KERNELS_INT8] = int8_pack;
-    table->unpack[KERNELS_INT8] = int8_unpack;
+    set_form(table, KERNELS_INT8, int8_pack, int8_unpack);
     table->peak[KERNELS_INT8] = peak_int8_maddubs;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     set_product(table, GGUF_TYPE_##type, matmul_##name##_maddubs, one_form(KERNELS_INT8));

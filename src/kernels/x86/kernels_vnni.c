@@ -92,11 +92,9 @@ static double peak_int8_vnni(size_t n_rounds) {
 
 void kernels_fill_vnni(KernelTable *table) {
     table->name = "vnni";
-    table->pack[KERNELS_INT8] = int8_pack;
-    table->unpack[KERNELS_INT8] = int8_unpack;
+    set_form(table, KERNELS_INT8, int8_pack, int8_unpack);
     table->peak[KERNELS_INT8] = peak_int8_vnni;
-    table->pack[KERNELS_INT8_SHARED] = int8_shared_pack;
-    table->unpack[KERNELS_INT8_SHARED] = int8_shared_unpack;
+    set_form(table, KERNELS_INT8_SHARED, int8_shared_pack, int8_shared_unpack);
     table->peak[KERNELS_INT8_SHARED] = peak_int8_vnni;
 #define FILL_TYPE(type, name, kind, zero, top)                                                     \
     set_product(table, GGUF_TYPE_##type, matmul_##name##_vnni,                                     \

@@ -118,63 +118,34 @@ ALWAYS_INLINE void expand_rows(Expansion *e, size_t to, TileType type) {
     }
 }
 
-/* The sums of two tiles of rows from i on and one or two of tokens from t on. */
-ALWAYS_INLINE void load_sums(const Product *p, size_t i, size_t t, bool two) {
-    SumTile *sums = p->sums + t * row_tiles(&p->now) + i, *later = sums + row_tiles(&p->now);
-    if (p->now.group == 0) {
-        TILE_ZERO(0);
-        TILE_ZERO(1);
-        TILE_ZERO(2);
-        TILE_ZERO(3);
-        return;
-    }
-    TILE_LOAD(0, sums[0], TILE_ROW_BYTES);
-    TILE_LOAD(2, sums[1], TILE_ROW_BYTES);
-    if (two) TILE_LOAD(1, later[0], TILE_ROW_BYTES);
-    if (two) TILE_LOAD(3, later[1], TILE_ROW_BYTES);
-}
-ALWAYS_INLINE void keep_sums(const Product *p, size_t i, size_t t, bool two) {
-    SumTile *sums = p->sums + t * row_tiles(&p->now) + i, *later = sums + row_tiles(&p->now);
-    TILE_STORE(0, sums[0], TILE_ROW_BYTES);
-    TILE_STORE(2, sums[1], TILE_ROW_BYTES);
-    if (two) TILE_STORE(1, later[0], TILE_ROW_BYTES);
-    if (two) TILE_STORE(3, later[1], TILE_ROW_BYTES);
-}
-
 /* Row tiles i, i + 1 times tokens of tiles t and (two) t + 1. */
 ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, size_t), size_t i,
                        size_t t, bool two) {
     const KernelsMatmulJob *job = p->job;
     const TileForm *form = type.form;
     const Block *block = &p->now;
-    size_t x_stride = tile_width(job->n_tokens) * PAIR_BYTES, x_bytes = TILE * x_stride;
+    size_t x_bytes = form->x_parts * TILE_BYTES, w_bytes = form->w_parts * TILE_BYTES;
     const uint8_t *x = (const uint8_t *)job->x + (block->token + t * TILE) * job->x_stride +
-                       block->group * form->x_parts * x_bytes;
+                       block->group * x_bytes;
     const uint8_t *x_later = x + TILE * job->x_stride;
     const uint8_t *w = (*block->panel)[i][0], *w_later = (*block->panel)[i + 1][0];
     size_t n_pairs = row_tiles(block) / 2, n_runs = (token_tiles(block) + 1) / 2 * n_pairs;
     /* each pair of row tiles fetches its part of the inputs that come after these */
-    size_t n_ahead = block->n_groups * form->x_parts * x_bytes;
+    size_t n_ahead = block->n_groups * x_bytes;
     size_t n_fetched = (n_ahead / n_pairs / block->n_groups + 63) / 64 * 64;
     const uint8_t *ahead = x + n_ahead + i / 2 * n_fetched * block->n_groups;
     size_t turn = (t / 2 * n_pairs + i / 2) * block->n_groups, n_turns = n_runs * block->n_groups;
-    load_sums(p, i, t, two);
+    SumTile *sums = p->sums + t * row_tiles(block) + i, *later = sums + row_tiles(block);
+    if (block->group == 0) {
+        zero_sums();
+    } else {
+        load_sums(sums, later, two);
+    }
     for (size_t g = 0; g < block->n_groups; g++) {
         fetch(ahead + g * n_fetched, n_fetched);
         if (two) fetch(ahead + TILE * job->x_stride + g * n_fetched, n_fetched);
-        UNROLL for (size_t k = 0; k < form->n_products; k++) {
-            size_t x_at = (g * form->x_parts + form->products[k].x) * x_bytes;
-            size_t w_at = (g * form->w_parts + form->products[k].w) * TILE_BYTES;
-            if (NEW_PART(form, k, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
-            if (NEW_PART(form, k, x)) TILE_LOAD(6, x + x_at, x_stride);
-            TILE_DOT_BF16(0, 4, 6);
-            if (NEW_PART(form, k, w)) TILE_LOAD(5, w_later + w_at, TILE_ROW_BYTES);
-            TILE_DOT_BF16(2, 5, 6);
-            if (!two) continue;
-            if (NEW_PART(form, k, x)) TILE_LOAD(7, x_later + x_at, x_stride);
-            TILE_DOT_BF16(1, 4, 7);
-            TILE_DOT_BF16(3, 5, 7);
-        }
+        add_products(form, w + g * w_bytes, w_later + g * w_bytes, x + g * x_bytes,
+                     x_later + g * x_bytes, two);
         size_t due = p->expansion.n_rows * (turn + g + 1) / n_turns;
         if (due > p->expansion.done) expand(&p->expansion, due);
         due = p->stream.n * (turn + g + 1) / n_turns;
@@ -182,7 +153,7 @@ ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, si
             _mm_prefetch(p->stream.p + p->stream.done, _MM_HINT_T1);
         }
     }
-    keep_sums(p, i, t, two);
+    keep_sums(sums, later, two);
 }
 
 ALWAYS_INLINE void multiply_block(Product *p, TileType type, void (*expand)(Expansion *, size_t)) {
@@ -212,13 +183,19 @@ _Static_assert(2 * sizeof(Panel) + PANEL_ROWS / TILE * PANEL_TOKENS / TILE * siz
                    KERNELS_TILES_SCRATCH * sizeof(float),
                "scratch holds weights and sums");
 
-ALWAYS_INLINE void matmul_tiles(const KernelsMatmulJob *job, size_t row, size_t end, TileType type,
-                                void (*expand)(Expansion *, size_t), float *scratch) {
-    if (row >= end) return;
-    for (size_t t = 0; t < job->n_tokens && job->n == 0 && !job->accumulate; t++) {
+static void zero_outputs(const KernelsMatmulJob *job, size_t row, size_t end) {
+    for (size_t t = 0; t < job->n_tokens; t++) {
         memset(job->y + t * job->y_stride + row, 0, (end - row) * sizeof *job->y);
     }
-    if (job->n_tokens == 0 || job->n == 0) return;
+}
+
+ALWAYS_INLINE void matmul_tiles(const KernelsMatmulJob *job, size_t row, size_t end, TileType type,
+                                void (*expand)(Expansion *, size_t), float *scratch) {
+    if (job->n_tokens == 0 || row >= end) return;
+    if (job->n == 0) {
+        if (!job->accumulate) zero_outputs(job, row, end);
+        return;
+    }
     if (job->n_tokens <= FEW_TOKENS) {
         matmul_few(job, row, end, type, scratch);
         return;

@@ -41,14 +41,26 @@ ALWAYS_INLINE void input_parts(const float *x, size_t n, size_t n_parts, __m512i
     }
 }
 
+/* Parts of 32 inputs of 16 tokens to a tile of `width` of them for each part. */
+ALWAYS_INLINE void store_tiles(const __m512i rows[][PACK_TOKENS], size_t n_parts, size_t width,
+                               uint8_t *to) {
+    __mmask16 mask = (__mmask16)((1U << width) - 1);
+    __m512i lanes[PACK_TOKENS];
+    for (size_t p = 0; p < n_parts; p++, to += PACK_TOKENS * width * PAIR_BYTES) {
+        transpose_16(rows[p], lanes);
+        UNROLL for (size_t k = 0; k < PACK_TOKENS; k++) {
+            _mm512_mask_storeu_epi32(to + k * width * PAIR_BYTES, mask, lanes[k]);
+        }
+    }
+}
+
 /* n inputs from i on of up to 16 tokens from `first` on, to a tile for each part. */
 ALWAYS_INLINE void pack_tile(const KernelsPackJob *job, size_t first, size_t i, size_t n,
                              size_t n_parts, uint8_t *to) {
     size_t width = tile_width(job->n_tokens),
            here = MIN(job->n_tokens - first, (size_t)PACK_TOKENS);
     const float *x = job->x + first * job->x_stride + i;
-    __m512i rows[BF16_PARTS][PACK_TOKENS], lanes[PACK_TOKENS], parts[BF16_PARTS];
-    __mmask16 mask = (__mmask16)((1U << width) - 1);
+    __m512i rows[BF16_PARTS][PACK_TOKENS], parts[BF16_PARTS];
     for (size_t t = 0; t < here; t++, x += job->x_stride) {
         input_parts(x, n, n_parts, parts);
         UNROLL for (size_t p = 0; p < n_parts; p++) rows[p][t] = parts[p];
@@ -56,12 +68,7 @@ ALWAYS_INLINE void pack_tile(const KernelsPackJob *job, size_t first, size_t i, 
     for (size_t t = here; t < PACK_TOKENS; t++) {
         UNROLL for (size_t p = 0; p < n_parts; p++) rows[p][t] = _mm512_setzero_si512();
     }
-    for (size_t p = 0; p < n_parts; p++, to += PACK_TOKENS * width * PAIR_BYTES) {
-        transpose_16(rows[p], lanes);
-        UNROLL for (size_t k = 0; k < PACK_TOKENS; k++) {
-            _mm512_mask_storeu_epi32(to + k * width * PAIR_BYTES, mask, lanes[k]);
-        }
-    }
+    store_tiles(rows, n_parts, width, to);
 }
 
 ALWAYS_INLINE void pack_tiles(const KernelsPackJob *job, size_t begin, size_t end, size_t n_parts) {

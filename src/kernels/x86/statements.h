@@ -10,11 +10,12 @@
  *     ADD_ADDENDS(sums, m, x)          f32 sums += m x
  *     HOLD(v)                          v in a register: GCC would rather load it again for each use
  *     KEEP(v)                          v is computed though nobody reads it
- *     HOLD_MEMORY(array)               it stays in memory, from which operations take one number
- * for all lanes: GCC would rather take it out of a register Steps of an addition to sums stand
- * together: where GCC gathers those of many sums, or moves sums out of registers between them, the
- * products of the next slab wait (14 instead of 10 cycles). Tests on processors without AVX-512
- * replace them, and <immintrin.h>: tests/kernels/emulated. */
+ *     HOLD_MEMORY(array)               an array in memory, of which operations take one number for
+ *                                      all lanes: GCC would rather take it out of a register
+ *
+ * Steps of an addition to sums stand together: where GCC gathers those of many sums, or moves sums
+ * out of registers between them, the products of the next slab wait (14 instead of 10 cycles).
+ * Tests on processors without AVX-512 replace them, and <immintrin.h>: tests/kernels/emulated. */
 #ifdef KERNELS_EMULATED
 #include "statements_emulated.h"
 #else

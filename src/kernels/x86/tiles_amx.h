@@ -54,6 +54,44 @@ static void configure_tiles(size_t n_tokens) {
     tiles_configure(&config);
 }
 
+/* Two tiles of rows times one or two of tokens have their sums in tiles 0, 2 and 1, 3. In memory
+ * the two of rows follow each other; `later`: those of the second tile of tokens. */
+ALWAYS_INLINE void zero_sums(void) {
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
+}
+ALWAYS_INLINE void load_sums(const SumTile *sums, const SumTile *later, bool two) {
+    TILE_LOAD(0, sums[0], TILE_ROW_BYTES);
+    TILE_LOAD(2, sums[1], TILE_ROW_BYTES);
+    if (two) TILE_LOAD(1, later[0], TILE_ROW_BYTES);
+    if (two) TILE_LOAD(3, later[1], TILE_ROW_BYTES);
+}
+ALWAYS_INLINE void keep_sums(SumTile *sums, SumTile *later, bool two) {
+    TILE_STORE(0, sums[0], TILE_ROW_BYTES);
+    TILE_STORE(2, sums[1], TILE_ROW_BYTES);
+    if (two) TILE_STORE(1, later[0], TILE_ROW_BYTES);
+    if (two) TILE_STORE(3, later[1], TILE_ROW_BYTES);
+}
+
+/* One group's products, in all parts, added to those sums; tokens in whole tiles. */
+ALWAYS_INLINE void add_products(const TileForm *form, const uint8_t *w, const uint8_t *w_later,
+                                const uint8_t *x, const uint8_t *x_later, bool two) {
+    UNROLL for (size_t i = 0; i < form->n_products; i++) {
+        size_t w_at = form->products[i].w * TILE_BYTES, x_at = form->products[i].x * TILE_BYTES;
+        if (NEW_PART(form, i, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
+        if (NEW_PART(form, i, x)) TILE_LOAD(6, x + x_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(0, 4, 6);
+        if (NEW_PART(form, i, w)) TILE_LOAD(5, w_later + w_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(2, 5, 6);
+        if (!two) continue;
+        if (NEW_PART(form, i, x)) TILE_LOAD(7, x_later + x_at, TILE_ROW_BYTES);
+        TILE_DOT_BF16(1, 4, 7);
+        TILE_DOT_BF16(3, 5, 7);
+    }
+}
+
 /* Sums of rows [row, end), up to 16, and n_tokens tokens to the outputs. */
 static void store_sums(const KernelsMatmulJob *job, size_t row, size_t end, size_t token,
                        size_t n_tokens, SumTile sums) {
