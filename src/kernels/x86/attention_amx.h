@@ -101,15 +101,18 @@ ALWAYS_INLINE void page_scores(const TileAttention *a, size_t tile, bool two) {
     size_t group = F16_PARTS * TILE_BYTES, stride = a->key_groups * group;
     size_t q_stride = a->key_groups * ROW_TILE_BYTES;
     const uint8_t *q = a->queries + tile * q_stride;
+    SumsTurn turn = { .begins = true };
     for (size_t k = 0; k < PAGE_TILES; k += 2) {
         const uint8_t *keys = a->keys + k * stride;
-        zero_sums();
+        turn.now = run_sums(a->scores + k, a->scores + PAGE_TILES + k, two);
         for (size_t g = 0; g < a->key_groups; g++) {
             add_products(&attention_form, keys + g * group, keys + stride + g * group,
-                         q + g * ROW_TILE_BYTES, q + q_stride + g * ROW_TILE_BYTES, two);
+                         q + g * ROW_TILE_BYTES, q + q_stride + g * ROW_TILE_BYTES, two,
+                         g == 0 ? &turn : NULL);
         }
-        keep_sums(a->scores + k, a->scores + PAGE_TILES + k, two);
+        turn.before = turn.now;
     }
+    keep_sums(&turn.before);
 }
 
 /* Two keys' weights of 16 rows, none of them negative, to a row of pairs of each part: the first 8
@@ -180,16 +183,18 @@ ALWAYS_INLINE void page_values(const TileAttention *a, size_t tile, bool two) {
     size_t group = F16_PARTS * TILE_BYTES, stride = PAGE_GROUPS * group;
     size_t n_tiles = 2 * a->value_groups, x_stride = PAGE_GROUPS * ROW_TILE_BYTES;
     SumTile *sums = a->sums + tile * n_tiles, *later = sums + n_tiles;
+    SumsTurn turn = { .begins = false };
     for (size_t d = 0; d < n_tiles; d += 2) {
         const uint8_t *values = a->values + d * stride;
-        load_sums(sums + d, later + d, two);
+        turn.now = run_sums(sums + d, later + d, two);
         for (size_t g = 0; g < PAGE_GROUPS; g++) {
             const uint8_t *x = a->weights + g * ROW_TILE_BYTES;
             add_products(&attention_form, values + g * group, values + stride + g * group, x,
-                         x + x_stride, two);
+                         x + x_stride, two, g == 0 ? &turn : NULL);
         }
-        keep_sums(sums + d, later + d, two);
+        turn.before = turn.now;
     }
+    keep_sums(&turn.before);
 }
 
 /* ---- the job ---------------------------------------------------------------------------------

@@ -103,9 +103,17 @@ ALWAYS_INLINE void few_both(const KernelsMatmulJob *job, const FewBlock *now, co
     }
 }
 
+static void few_begin(void) {
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
+}
+
 static void few_end(const KernelsMatmulJob *job, const FewBlock *block, bool two) {
     _Alignas(64) SumTile sums[4];
-    keep_sums(sums, sums + 2, two);
+    RunSums all = run_sums(sums, sums + 2, two);
+    keep_sums(&all);
     size_t end = block->row + block->n_rows;
     for (size_t i = 0; i < 4 && (i < 2 || two); i++) {
         size_t row = block->row + i % 2 * TILE, token = i / 2 * TILE;
@@ -144,7 +152,7 @@ ALWAYS_INLINE void few_rows(const KernelsMatmulJob *job, size_t row, size_t end,
     few_expand(job, &now, type);
     for (size_t i = 1; now.n_groups > 0; i++) {
         FewBlock next = few_next(job, &now, end, form, &tiles[i % 2]);
-        if (now.group == 0) zero_sums();
+        if (now.group == 0) few_begin();
         if (is_whole(job, &now, form) && is_whole(job, &next, form)) {
             few_both(job, &now, &next, type, two);
         } else {

@@ -51,6 +51,7 @@ typedef struct Product {
     Block now, next;
     Expansion expansion; /* of next */
     Stream stream;       /* a part of the rows after these, for each block of these */
+    RunSums kept;        /* where sums go that are in tiles yet */
 } Product;
 
 ALWAYS_INLINE size_t row_tiles(const Block *block) {
@@ -135,17 +136,15 @@ ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, si
     size_t n_fetched = (n_ahead / n_pairs / block->n_groups + 63) / 64 * 64;
     const uint8_t *ahead = x + n_ahead + i / 2 * n_fetched * block->n_groups;
     size_t turn = (t / 2 * n_pairs + i / 2) * block->n_groups, n_turns = n_runs * block->n_groups;
-    SumTile *sums = p->sums + t * row_tiles(block) + i, *later = sums + row_tiles(block);
-    if (block->group == 0) {
-        zero_sums();
-    } else {
-        load_sums(sums, later, two);
-    }
+    SumTile *sums = p->sums + t * row_tiles(block) + i;
+    SumsTurn sums_turn = { .before = p->kept,
+                           .now = run_sums(sums, sums + row_tiles(block), two),
+                           .begins = block->group == 0 };
     for (size_t g = 0; g < block->n_groups; g++) {
         fetch(ahead + g * n_fetched, n_fetched);
         if (two) fetch(ahead + TILE * job->x_stride + g * n_fetched, n_fetched);
         add_products(form, w + g * w_bytes, w_later + g * w_bytes, x + g * x_bytes,
-                     x_later + g * x_bytes, two);
+                     x_later + g * x_bytes, two, g == 0 ? &sums_turn : NULL);
         size_t due = p->expansion.n_rows * (turn + g + 1) / n_turns;
         if (due > p->expansion.done) expand(&p->expansion, due);
         due = p->stream.n * (turn + g + 1) / n_turns;
@@ -153,7 +152,7 @@ ALWAYS_INLINE void run(Product *p, TileType type, void (*expand)(Expansion *, si
             _mm_prefetch(p->stream.p + p->stream.done, _MM_HINT_T1);
         }
     }
-    keep_sums(sums, later, two);
+    p->kept = sums_turn.now;
 }
 
 ALWAYS_INLINE void multiply_block(Product *p, TileType type, void (*expand)(Expansion *, size_t)) {
@@ -168,8 +167,10 @@ ALWAYS_INLINE void multiply_block(Product *p, TileType type, void (*expand)(Expa
     }
 }
 
-static void store_block(const Product *p) {
+static void store_block(Product *p) {
     const Block *block = &p->now;
+    keep_sums(&p->kept);
+    p->kept = (RunSums){ 0 };
     for (size_t t = 0; t < block->n_tokens; t += TILE) {
         SumTile *sums = p->sums + t / TILE * row_tiles(block);
         size_t n = MIN(block->n_tokens - t, (size_t)TILE);

@@ -5,6 +5,7 @@
  * literals.
  *     TILE_ZERO(c)              all of c becomes 0
  *     TILE_LOAD(t, p, stride)   rows of t from p, p + stride, ...; as many bytes as t's shape says
+ *     TILE_LOAD_ONCE(t, p, stride)  the same, of what need not stay in L1
  *     TILE_STORE(t, p, stride)
  *     TILE_DOT_BF16(c, a, b)    f32 c[m, n] += sum over k of a[m, k] b[k / 2, 2 n + k % 2], bf16
  * Each thread configures its own tiles, and releases them: tiles in use are kept at each context
@@ -47,6 +48,8 @@ static inline void tiles_release(void) {
 #define TILE_MEMORY(p, stride) "r"(p), "r"((size_t)(stride))
 #define TILE_LOAD(t, p, stride)                                                                    \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::TILE_MEMORY(p, stride) : "memory")
+#define TILE_LOAD_ONCE(t, p, stride)                                                               \
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::TILE_MEMORY(p, stride) : "memory")
 #define TILE_STORE(t, p, stride)                                                                   \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::TILE_MEMORY(p, stride) : "memory")
 #define TILE_DOT_BF16(c, a, b)                                                                     \

@@ -55,40 +55,67 @@ static void configure_tiles(size_t n_tokens) {
 }
 
 /* Two tiles of rows times one or two of tokens have their sums in tiles 0, 2 and 1, 3. In memory
- * the two of rows follow each other; `later`: those of the second tile of tokens. */
-ALWAYS_INLINE void zero_sums(void) {
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
-}
-ALWAYS_INLINE void load_sums(const SumTile *sums, const SumTile *later, bool two) {
-    TILE_LOAD(0, sums[0], TILE_ROW_BYTES);
-    TILE_LOAD(2, sums[1], TILE_ROW_BYTES);
-    if (two) TILE_LOAD(1, later[0], TILE_ROW_BYTES);
-    if (two) TILE_LOAD(3, later[1], TILE_ROW_BYTES);
-}
-ALWAYS_INLINE void keep_sums(SumTile *sums, SumTile *later, bool two) {
-    TILE_STORE(0, sums[0], TILE_ROW_BYTES);
-    TILE_STORE(2, sums[1], TILE_ROW_BYTES);
-    if (two) TILE_STORE(1, later[0], TILE_ROW_BYTES);
-    if (two) TILE_STORE(3, later[1], TILE_ROW_BYTES);
+ * the two of rows follow each other. */
+typedef struct RunSums {
+    SumTile *first, *later; /* [2] of the first and of the second tile of tokens; NULL: none */
+} RunSums;
+
+ALWAYS_INLINE RunSums run_sums(SumTile *first, SumTile *later, bool two) {
+    return (RunSums){ first, two ? later : NULL };
 }
 
-/* One group's products, in all parts, added to those sums; tokens in whole tiles. */
+ALWAYS_INLINE void keep_sums(const RunSums *sums) {
+    if (sums->first) {
+        TILE_STORE(0, sums->first[0], TILE_ROW_BYTES);
+        TILE_STORE(2, sums->first[1], TILE_ROW_BYTES);
+    }
+    if (sums->later) {
+        TILE_STORE(1, sums->later[0], TILE_ROW_BYTES);
+        TILE_STORE(3, sums->later[1], TILE_ROW_BYTES);
+    }
+}
+
+/* A run of products follows another: each tile's sums go to memory, and those that are continued
+ * come from there, right before the first product that needs the tile. Products of both runs are
+ * then under way at once; one that waits until all is stored begins 130 cycles later. */
+typedef struct SumsTurn {
+    RunSums before, now;
+    bool begins; /* sums of `now` are zero yet */
+} SumsTurn;
+
+#define TAKE_TURN(tile, turn, tokens, row_tile)                                                    \
+    do {                                                                                           \
+        if (!(turn)) break;                                                                        \
+        if ((turn)->before.tokens) {                                                               \
+            TILE_STORE(tile, (turn)->before.tokens[row_tile], TILE_ROW_BYTES);                     \
+        }                                                                                          \
+        if ((turn)->begins) {                                                                      \
+            TILE_ZERO(tile);                                                                       \
+        } else if ((turn)->now.tokens) {                                                           \
+            TILE_LOAD(tile, (turn)->now.tokens[row_tile], TILE_ROW_BYTES);                         \
+        }                                                                                          \
+    } while (0)
+
+/* One group's products, in all parts, added to those sums; tokens in whole tiles. turn: NULL but
+ * for the first group of a run. Weights serve one run, inputs several. */
 ALWAYS_INLINE void add_products(const TileForm *form, const uint8_t *w, const uint8_t *w_later,
-                                const uint8_t *x, const uint8_t *x_later, bool two) {
+                                const uint8_t *x, const uint8_t *x_later, bool two,
+                                const SumsTurn *turn) {
     UNROLL for (size_t i = 0; i < form->n_products; i++) {
         size_t w_at = form->products[i].w * TILE_BYTES, x_at = form->products[i].x * TILE_BYTES;
-        if (NEW_PART(form, i, w)) TILE_LOAD(4, w + w_at, TILE_ROW_BYTES);
+        const SumsTurn *taken = i == 0 ? turn : NULL;
+        if (NEW_PART(form, i, w)) TILE_LOAD_ONCE(4, w + w_at, TILE_ROW_BYTES);
         if (NEW_PART(form, i, x)) TILE_LOAD(6, x + x_at, TILE_ROW_BYTES);
+        TAKE_TURN(0, taken, first, 0);
         TILE_DOT_BF16(0, 4, 6);
-        if (NEW_PART(form, i, w)) TILE_LOAD(5, w_later + w_at, TILE_ROW_BYTES);
+        if (NEW_PART(form, i, w)) TILE_LOAD_ONCE(5, w_later + w_at, TILE_ROW_BYTES);
+        TAKE_TURN(2, taken, first, 1);
         TILE_DOT_BF16(2, 5, 6);
-        if (!two) continue;
-        if (NEW_PART(form, i, x)) TILE_LOAD(7, x_later + x_at, TILE_ROW_BYTES);
-        TILE_DOT_BF16(1, 4, 7);
-        TILE_DOT_BF16(3, 5, 7);
+        if (two && NEW_PART(form, i, x)) TILE_LOAD(7, x_later + x_at, TILE_ROW_BYTES);
+        TAKE_TURN(1, taken, later, 0);
+        if (two) TILE_DOT_BF16(1, 4, 7);
+        TAKE_TURN(3, taken, later, 1);
+        if (two) TILE_DOT_BF16(3, 5, 7);
     }
 }
 

@@ -92,5 +92,6 @@ static inline void emulated_dot_bf16(size_t c, size_t a, size_t b) {
 
 #define TILE_ZERO(c) emulated_zero(c)
 #define TILE_LOAD(t, p, stride) emulated_load(t, p, stride)
+#define TILE_LOAD_ONCE(t, p, stride) emulated_load(t, p, stride)
 #define TILE_STORE(t, p, stride) emulated_store(t, p, stride)
 #define TILE_DOT_BF16(c, a, b) emulated_dot_bf16(c, a, b)
