@@ -140,8 +140,8 @@ typedef struct KernelsAttentionJob {
     size_t page_tokens;   /* positions of a page, <= KERNELS_PAGE_TOKENS */
     size_t values_offset; /* bytes from a page's keys to its values */
     size_t begin, end;    /* positions of the first token; begin < end */
-    float scale;
-    float *y; /* f32 [n_queries, n_heads, value_dim] */
+    float scale;          /* > 0 */
+    float *y;             /* f32 [n_queries, n_heads, value_dim] */
     size_t y_stride;
 } KernelsAttentionJob;
 enum { KERNELS_PAGE_TOKENS = 64, KERNELS_ATTENTION_ROWS = 64 };
@@ -196,8 +196,9 @@ static inline bool kernels_same_product(const KernelTable *table, uint32_t type)
 }
 
 /* One more whenever a set rounds in another way than before: records of results say by which they
- * were computed. 2: inputs of superblocks share scales (vnni). 3: prompts in bf16 (amx). */
-enum { KERNELS_REVISION = 3 };
+ * were computed. 2: inputs of superblocks share scales (vnni). 3: prompts in bf16 (amx). 4: pages
+ * of attention over prompts (amx). */
+enum { KERNELS_REVISION = 4 };
 
 /* Sets of kernels; a mask is an OR of them. */
 typedef enum KernelsSet {

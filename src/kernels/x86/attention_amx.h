@@ -6,13 +6,13 @@
  * compared and exponentiated are vectors of 16 rows (a row is a query head of a token): keys, and
  * transposed values, are the left sides of products, so nothing is added up across a vector.
  *
- * Page by page with a running maximum, as vec_attention.h; a page is split into parts once for all
- * rows of the job, so that many rows suit it. A row's weights of positions that it does not see are
- * zero, and they are multiplied: what is not finite there makes it NaN. Folder-private. */
+ * Page by page with a running maximum, as vec_attention.h; but a page is 64 positions here,
+ * whatever the cache's pages are. It is split into parts once for all rows of the job, so that many
+ * rows suit it. A row's weights of positions that it does not see are zero, and they are
+ * multiplied: what is not finite there makes it NaN. Folder-private. */
 #include "kernels/x86/tiles_amx.h"
 
-#include "kernels/vec/vec_exp.h"
-
+#define LOG2_E 0x1.715476p+0F
 enum {
     PAGE = KERNELS_PAGE_TOKENS,
     PAGE_TILES = PAGE / TILE,
@@ -35,18 +35,37 @@ typedef struct TileAttention {
     SumTile *scores;                 /* [2, PAGE_TILES]: keys, rows */
     SumTile *sums;                   /* [n_tiles, 2 value_groups]: numbers, rows */
     float *max, *total;              /* [n_tiles][rows] */
+    int32_t *ends; /* [n_tiles][rows]: positions that a row sees; past the last, 0 */
 } TileAttention;
 
 /* ---- parts -----------------------------------------------------------------------------------
  */
 
+/* Where the n keys and values of a page are; a page of the cache may have fewer. */
+typedef struct PageRows {
+    size_t n;
+    const uint8_t *keys[PAGE], *values[PAGE];
+} PageRows;
+
+static PageRows page_rows_at(const KernelsAttentionJob *job, size_t begin, size_t n) {
+    PageRows rows = { .n = n };
+    size_t at = begin % job->page_tokens, page = begin / job->page_tokens;
+    for (size_t p = 0; p < n; p++) {
+        const uint8_t *keys = job->base + job->pages[page] * job->page_bytes;
+        rows.keys[p] = keys + at * 2 * job->key_dim;
+        rows.values[p] = keys + job->values_offset + at * 2 * job->value_dim;
+        if (++at == job->page_tokens) at = 0, page++;
+    }
+    return rows;
+}
+
 /* n rows of f16, zeros up to a whole page. */
-static void split_keys(const TileAttention *a, const uint8_t *keys, size_t key_bytes, size_t n) {
+static void split_keys(const TileAttention *a, const PageRows *rows) {
     size_t tile_bytes = a->key_groups * F16_PARTS * TILE_BYTES;
     for (size_t p = 0; p < PAGE; p++) {
         uint8_t *to = a->keys + p / TILE * tile_bytes + p % TILE * TILE_ROW_BYTES;
-        if (p < n) {
-            expand_f16(keys + p * key_bytes, a->job->key_dim, a->key_groups, to);
+        if (p < rows->n) {
+            expand_f16(rows->keys[p], a->job->key_dim, a->key_groups, to);
             continue;
         }
         for (size_t i = 0; i < a->key_groups * F16_PARTS; i++) {
@@ -55,15 +74,15 @@ static void split_keys(const TileAttention *a, const uint8_t *keys, size_t key_b
     }
 }
 
-/* 32 rows of 32 numbers of f16 at v, of which n rows and n_left numbers are there, transposed. */
-ALWAYS_INLINE void split_values_block(const uint8_t *v, size_t value_bytes, size_t n, size_t n_left,
-                                      uint8_t *to, size_t dim_stride) {
+/* 32 numbers from the first-th on, of n_left, of the 32 rows of f16 at rows, of which n are there,
+ * transposed. */
+ALWAYS_INLINE void split_values_block(const uint8_t *const *rows, size_t first, size_t n,
+                                      size_t n_left, uint8_t *to, size_t dim_stride) {
     __m512i pairs[2][TILE], dims[TILE], parts[F16_PARTS];
     UNROLL for (size_t k = 0; k < TILE; k++) {
         __m512i zero = _mm512_setzero_si512();
-        const uint8_t *row = v + 2 * k * value_bytes;
-        __m512i even = 2 * k < n ? words_at(row, n_left, 0) : zero;
-        __m512i odd = 2 * k + 1 < n ? words_at(row + value_bytes, n_left, 0) : zero;
+        __m512i even = 2 * k < n ? words_at(rows[2 * k] + 2 * first, n_left, 0) : zero;
+        __m512i odd = 2 * k + 1 < n ? words_at(rows[2 * k + 1] + 2 * first, n_left, 0) : zero;
         pairs[0][k] = _mm512_unpacklo_epi16(even, odd);
         pairs[1][k] = _mm512_unpackhi_epi16(even, odd);
     }
@@ -79,16 +98,14 @@ ALWAYS_INLINE void split_values_block(const uint8_t *v, size_t value_bytes, size
     }
 }
 
-static void split_values(const TileAttention *a, const uint8_t *values, size_t value_bytes,
-                         size_t n) {
+static void split_values(const TileAttention *a, const PageRows *rows) {
     size_t dim_stride = PAGE_GROUPS * F16_PARTS * TILE_BYTES;
     for (size_t g = 0; g < PAGE_GROUPS; g++) {
-        size_t first = g * BF16_GROUP, here = n > first ? n - first : 0;
+        size_t first = g * BF16_GROUP, here = rows->n > first ? rows->n - first : 0;
         for (size_t d = 0; d * BF16_GROUP < a->job->value_dim; d++) {
-            split_values_block(values + first * value_bytes + d * 64, value_bytes, here,
-                               a->job->value_dim - d * BF16_GROUP,
-                               a->values + 2 * d * dim_stride + g * F16_PARTS * TILE_BYTES,
-                               dim_stride);
+            split_values_block(
+                rows->values + first, d * BF16_GROUP, here, a->job->value_dim - d * BF16_GROUP,
+                a->values + 2 * d * dim_stride + g * F16_PARTS * TILE_BYTES, dim_stride);
         }
     }
 }
@@ -129,27 +146,56 @@ ALWAYS_INLINE void store_pairs(__m512 even, __m512 odd, uint8_t *to) {
 #undef PAIR
 }
 
-/* Scores to weights exp(score - max) in parts; updates max and total. Returns the scale of what was
- * summed before. seen: positions of the page that each row sees. */
-static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, SumTile *tiles,
-                           uint8_t *weights) {
-    float(*scores)[TILE] = tiles[0];
-    __m512 scale = _mm512_set1_ps(a->job->scale), before = _mm512_load_ps(a->max + tile * TILE);
-    __m512 max = before, sums[4], minus = _mm512_set1_ps(-INFINITY);
-    for (size_t p = 0; p < PAGE; p++) {
-        __mmask16 visible = _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)p));
-        __m512 score = _mm512_mul_ps(_mm512_load_ps(scores[p]), scale);
-        score = _mm512_mask_mov_ps(minus, visible, score);
-        _mm512_store_ps(scores[p], score);
-        max = _mm512_max_ps(max, score); /* keeps the score where it is NaN */
+/* 2^t for t <= 0, to 2e-7 of it and exactly for 0; 2^-100 for all below that, so that its parts are
+ * no numbers below 2^-126, which take 100 times as long. t is cut to a whole number and a rest of
+ * 1/2 at the most, whose power is the polynomial of degree 5 with the least relative error. */
+ALWAYS_INLINE __m512 power_of_two(__m512 t) {
+    __m512 whole_bits = _mm512_set1_ps(0x1.8p23F); /* a sum has whole numbers in its lowest bits */
+    t = _mm512_max_ps(_mm512_set1_ps(-100), t);    /* this order keeps NaN */
+    __m512 sum = _mm512_add_ps(t, whole_bits);
+    __m512 r = _mm512_sub_ps(t, _mm512_sub_ps(sum, whole_bits));
+    __m512 p = _mm512_set1_ps(0x1.5bbcdp-10F);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.3ce884p-7F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.c6b742p-5F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.ebf9cp-3F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.62e42ap-1F));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(sum), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), exponent));
+}
+
+/* The greatest of the rows' scores, of what they see, and of max. A NaN may be
+ * left out: its weight is NaN whatever this is. */
+ALWAYS_INLINE __m512 greatest(float scores[PAGE][TILE], __m512i seen, bool all, __m512 max) {
+    __m512 maxima[4] = { max, max, max, max };
+    for (size_t p = 0; p < PAGE; p += 4) {
+        UNROLL for (size_t i = 0; i < 4; i++) {
+            __m512 score = _mm512_load_ps(scores[p + i]);
+            __mmask16 visible =
+                all ? 0xFFFF : _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)(p + i)));
+            maxima[i] = _mm512_mask_max_ps(maxima[i], visible, maxima[i], score);
+        }
     }
+    return _mm512_max_ps(_mm512_max_ps(maxima[0], maxima[1]), _mm512_max_ps(maxima[2], maxima[3]));
+}
+
+/* Scores to weights exp(score - max) in parts; updates max and total. Returns the scale of what was
+ * summed before. seen: positions of the page that each row sees; all: that is the whole page. */
+ALWAYS_INLINE __m512 weigh(const TileAttention *a, size_t tile, __m512i seen, bool all,
+                           float scores[PAGE][TILE], uint8_t *weights) {
+    __m512 scale = _mm512_set1_ps(a->job->scale * LOG2_E);
+    __m512 before = _mm512_load_ps(a->max + tile * TILE), sums[4];
+    __m512 max = greatest(scores, seen, all, before);
     UNROLL for (size_t i = 0; i < 4; i++) sums[i] = _mm512_setzero_ps();
     for (size_t p = 0; p < PAGE; p += 4) {
         __m512 w[4];
         UNROLL for (size_t i = 0; i < 4; i++) {
-            __mmask16 visible = _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)(p + i)));
-            w[i] = vec_exp(_mm512_sub_ps(_mm512_load_ps(scores[p + i]), max));
-            w[i] = _mm512_maskz_mov_ps(visible, w[i]);
+            __m512 less = _mm512_sub_ps(_mm512_load_ps(scores[p + i]), max);
+            w[i] = power_of_two(_mm512_mul_ps(less, scale));
+            if (!all) {
+                __mmask16 visible = _mm512_cmpgt_epi32_mask(seen, _mm512_set1_epi32((int)(p + i)));
+                w[i] = _mm512_maskz_mov_ps(visible, w[i]);
+            }
             sums[i] = _mm512_add_ps(sums[i], w[i]);
         }
         uint8_t *to =
@@ -161,12 +207,20 @@ static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, Su
     /* The first page has nothing before it; -inf - -inf would be NaN. */
     __mmask16 first = _mm512_cmp_ps_mask(total, _mm512_setzero_ps(), _CMP_EQ_OQ);
     __mmask16 same = _mm512_cmp_ps_mask(before, max, _CMP_EQ_OQ);
-    __m512 keep = vec_exp(_mm512_maskz_sub_ps((__mmask16)~same, before, max));
+    __m512 less = _mm512_maskz_sub_ps((__mmask16)~same, before, max);
+    __m512 keep = power_of_two(_mm512_mul_ps(less, scale));
     keep = _mm512_maskz_mov_ps((__mmask16)~first, keep);
     __m512 sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
     _mm512_store_ps(a->total + tile * TILE, _mm512_fmadd_ps(total, keep, sum));
     _mm512_store_ps(a->max + tile * TILE, max);
     return keep;
+}
+
+static __m512 page_weights(const TileAttention *a, size_t tile, __m512i seen, SumTile *tiles,
+                           uint8_t *weights) {
+    __mmask16 all = _mm512_cmpeq_epi32_mask(seen, _mm512_set1_epi32(PAGE));
+    return all == 0xFFFF ? weigh(a, tile, seen, true, tiles[0], weights)
+                         : weigh(a, tile, seen, false, tiles[0], weights);
 }
 
 /* What was summed before of a tile of rows times keep. */
@@ -200,15 +254,12 @@ ALWAYS_INLINE void page_values(const TileAttention *a, size_t tile, bool two) {
 /* ---- the job ---------------------------------------------------------------------------------
  */
 
-/* Positions of a page [begin, begin + n) that the rows of a tile see; past the last row, none. */
+/* Positions of a page [begin, begin + n) that the rows of a tile see. */
 ALWAYS_INLINE __m512i seen_by(const TileAttention *a, size_t tile, size_t begin, size_t n) {
-    int32_t seen[TILE];
-    for (size_t i = 0; i < TILE; i++) {
-        size_t row = tile * TILE + i, end = a->job->end + row / a->job->n_heads;
-        size_t here = row < a->n_rows && end > begin ? end - begin : 0;
-        seen[i] = (int32_t)MIN(here, n);
-    }
-    return _mm512_loadu_si512(seen);
+    __m512i ends = _mm512_load_si512(a->ends + tile * TILE);
+    __m512i here = _mm512_sub_epi32(ends, _mm512_set1_epi32((int)begin));
+    here = _mm512_max_epi32(here, _mm512_setzero_si512());
+    return _mm512_min_epi32(here, _mm512_set1_epi32((int)n));
 }
 
 static void split_queries(const TileAttention *a) {
@@ -246,12 +297,14 @@ static TileAttention tile_attention(const KernelsAttentionJob *job, float *scrat
     TAKE(sums, a.n_tiles * 2 * a.value_groups * sizeof(SumTile));
     TAKE(max, a.n_tiles * TILE * sizeof(float));
     TAKE(total, a.n_tiles * TILE * sizeof(float));
+    TAKE(ends, a.n_tiles * TILE * sizeof(int32_t));
 #undef TAKE
     memset(a.sums, 0, a.n_tiles * 2 * a.value_groups * sizeof(SumTile));
     memset(a.values, 0, a.value_groups * 2 * PAGE_GROUPS * F16_PARTS * TILE_BYTES);
     for (size_t i = 0; i < a.n_tiles * TILE; i++) {
         a.max[i] = -INFINITY;
         a.total[i] = 0;
+        a.ends[i] = i < a.n_rows ? (int32_t)(job->end + i / job->n_heads) : 0;
     }
     return a;
 }
@@ -281,7 +334,7 @@ static void store_rows(const TileAttention *a) {
 /* One page and two tiles of rows, or the last one. */
 static void page_rows(const TileAttention *a, size_t tile, size_t begin, size_t n) {
     bool two = tile + 1 < a->n_tiles;
-    __m512i seen[2] = { seen_by(a, tile, begin, n), seen_by(a, tile + 1, begin, n) };
+    __m512i seen[2] = { seen_by(a, tile, begin, n), seen_by(a, tile + two, begin, n) };
     /* the later rows see more */
     if (_mm512_test_epi32_mask(seen[two], seen[two]) == 0) return;
     if (two) {
@@ -303,16 +356,14 @@ static void page_rows(const TileAttention *a, size_t tile, size_t begin, size_t 
 
 static void attention_f16_amx(const KernelsAttentionJob *job, float *scratch) {
     TileAttention a = tile_attention(job, scratch);
-    size_t key_bytes = 2 * job->key_dim, value_bytes = 2 * job->value_dim;
     size_t end = job->end + job->n_queries - 1, n;
     split_queries(&a);
     configure_tiles(TILE);
     for (size_t begin = job->begin; begin < end; begin += n) {
-        size_t at = begin % job->page_tokens;
-        const uint8_t *page = job->base + job->pages[begin / job->page_tokens] * job->page_bytes;
-        n = MIN(job->page_tokens - at, end - begin);
-        split_keys(&a, page + at * key_bytes, key_bytes, n);
-        split_values(&a, page + job->values_offset + at * value_bytes, value_bytes, n);
+        n = MIN(PAGE - begin % PAGE, end - begin);
+        PageRows rows = page_rows_at(job, begin, n);
+        split_keys(&a, &rows);
+        split_values(&a, &rows);
         for (size_t tile = 0; tile < a.n_tiles; tile += 2) page_rows(&a, tile, begin, n);
     }
     tiles_release();
