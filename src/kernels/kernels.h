@@ -73,6 +73,8 @@ typedef struct KernelsMatmulJob {
     float *y;        /* f32 [n_tokens, n_rows] */
     size_t y_stride; /* elements from one token's outputs to the next */
     bool accumulate; /* y += instead of y = */
+    size_t ahead;    /* rows so many after these are what is multiplied next, for a kernel that has
+                        them fetched; 0: those that follow */
 } KernelsMatmulJob;
 /* scratch: f32 [KERNELS_MATMUL_SCRATCH(n)], 64-byte aligned, the calling thread's own. Rows are
  * best given in multiples of KERNELS_PANEL_ROWS; with many tokens, many_rows at once. */

@@ -137,6 +137,8 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
             .y = y + span->first * y_stride,
             .y_stride = y_stride,
             .accumulate = work->accumulate,
+            /* the first span has had these rows fetched: now the next part's */
+            .ahead = k > 0 ? end - begin : 0,
         };
         product_of(work, span, i)->matmul(&job, 0, end - begin, scratch);
     }

@@ -75,15 +75,16 @@ ALWAYS_INLINE FewInputs few_inputs(const KernelsMatmulJob *job, const FewBlock *
                         .later = TILE * job->x_stride };
 }
 
-/* The products of `now` and the weights of `next`, which are both whole. The 32 rows after those
- * are fetched meanwhile, in the order in which they lie in memory. */
+/* The products of `now` and the weights of `next`, which are both whole. The 32 rows after those,
+ * or further ahead, are fetched meanwhile, in the order in which they lie in memory. */
 ALWAYS_INLINE void few_both(const KernelsMatmulJob *job, const FewBlock *now, const FewBlock *next,
                             TileType type, bool two) {
     FewInputs inputs = few_inputs(job, now, type.form);
     size_t step = FEW_ROWS / 2 / block_groups(type.form), row_bytes = job->row_bytes;
     const uint8_t *w = few_row(job, next, type, 0), *last = few_row(job, next, type, FEW_ROWS);
     size_t n = block_groups(type.form);
-    const char *ahead = (const char *)job->w + (next->row + FEW_ROWS) * row_bytes +
+    size_t distance = job->ahead > 0 ? job->ahead : FEW_ROWS;
+    const char *ahead = (const char *)job->w + (next->row + distance) * row_bytes +
                         FEW_ROWS * next->group / n * type.block_bytes;
     uint8_t *to = (*next->tiles)[0][0];
     for (size_t g = 0; g < n; g++) {
