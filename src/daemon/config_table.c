@@ -149,8 +149,8 @@ const ConfigKey config_keys[] = {
     { "generator", "cached_prompts", CONFIG_COUNT, AT(n_cached_prompts), "32", 0, 1024, true,
       "Prompts that are kept. Requests share them only within one collection." },
     { "generator", "gap_ratio", CONFIG_NUMBER, AT(gap_ratio), "2", 1, 1000, true,
-      "While somebody is being answered, reading another's prompt may make a token take so many "
-      "times as long." },
+      "While somebody is being answered, reading another's prompt may make tokens take so many "
+      "times as long, on average. 1: prompts wait until nobody is being answered." },
     { "generator", "drafted", CONFIG_COUNT, AT(n_drafted), "8", 0, 31, true,
       "Tokens guessed ahead where text repeats the prompt. 0: none." },
     { "generator", "answer_tokens", CONFIG_COUNT, AT(answer_tokens), "1024", 1, 1048576, true,

@@ -26,8 +26,9 @@ typedef struct EngineOptions {
     size_t kv_tokens;   /* tokens of all streams and kept prompts; at least context; 0 =
                            n_streams * context */
     size_t n_queued;    /* jobs that may wait; 0 = 64 */
-    double gap_ratio;   /* a step that also reads a prompt takes at most this many times as long
-                           as one that does not, while somebody is being answered; 0 = 2 */
+    double gap_ratio;   /* while somebody is being answered, steps take on average this many times
+                           as long at most as those that read nothing; 1: nothing is read
+                           meanwhile; 0 = 2 */
     size_t n_drafted;   /* tokens guessed ahead at most; 0 = no speculation */
 } EngineOptions;
 enum { ENGINE_MAX_STREAMS = 256, ENGINE_MAX_CACHED = 1024, ENGINE_MAX_DRAFTED = 31 };

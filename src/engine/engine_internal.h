@@ -70,6 +70,23 @@ typedef struct Kept {
     uint64_t used; /* the larger the later */
 } Kept;
 
+/* How long steps take, lately (pace.c). */
+typedef struct PaceWriting {
+    double us;         /* of a step that reads nothing; 0 = not known */
+    uint64_t measured; /* of Pace.now */
+} PaceWriting;
+typedef struct Pace {
+    uint64_t now;                                /* counts steps */
+    PaceWriting writing[ENGINE_MAX_STREAMS + 1]; /* to so many streams */
+    double weight, n, nn, us, n_us; /* of reading: weighted sums of 1, n, n n, us, n us */
+    double credit_us;               /* that reading may take from those who are written to */
+} Pace;
+typedef struct PaceStep {
+    size_t n_writing; /* streams */
+    size_t n_drafted, n_read;
+    double us;
+} PaceStep;
+
 typedef struct EngineTurn {
     uint64_t owner, when; /* when: of Engine.now; 0 = the place is free */
 } EngineTurn;
@@ -88,8 +105,7 @@ struct Engine {
     uint64_t now; /* counts uses and turns */
     EngineTurn turns[ENGINE_N_TURNS];
     LlmToken *batch; /* [ENGINE_BATCH + n_streams * (1 + n_drafted)] */
-    double write_us; /* of a step that writes and reads nothing, lately; 0 = not known */
-    double read_us;  /* that a token of a prompt takes in addition, lately; 0 = not known */
+    Pace pace;
 
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job came, one was cancelled, or stopping */
@@ -108,6 +124,12 @@ void engine_finish(Engine *engine, EngineStream *stream, EngineEnd end, Status s
 
 /* step.c: one batch for the active streams. Non-OK is llm_eval's: no stream can go on. */
 Status engine_step(Engine *engine, Err *err) MUST_CHECK;
+
+/* pace.c */
+/* Tokens of prompts that the next step may read, while n_writing streams are written to. */
+size_t pace_slice(Pace *pace, double gap_ratio, size_t n_writing);
+/* What a step took. */
+void pace_learn(Pace *pace, const PaceStep *step);
 
 /* prefix.c */
 /* Begin the stream's sequence with the longest beginning that is computed already. BUSY: a prompt

@@ -12,8 +12,6 @@
 
 /* Guessing pays while the weights' way from memory is what a step waits for. */
 enum { MOST_WRITERS_TO_DRAFT_FOR = 2 };
-/* Tokens of a prompt in a step until it is known what they cost. */
-enum { FIRST_SLICE = 16 };
 
 typedef struct Step {
     size_t n, n_rows;
@@ -46,14 +44,6 @@ static void add_writing(Engine *e, Step *step, EngineStream *s, bool drafts) {
     step->n_drafted += n;
 }
 
-/* Tokens of prompts that this step may take. */
-static size_t slice(const Engine *e, size_t n_writing) {
-    double us = n_writing == 0 ? ENGINE_MAX_STEP_US : (e->options.gap_ratio - 1) * e->write_us;
-    if (e->read_us == 0 || us == 0) return n_writing == 0 ? ENGINE_BATCH : FIRST_SLICE;
-    double n = us / e->read_us;
-    return n < 1 ? 1 : n > ENGINE_BATCH ? ENGINE_BATCH : (size_t)n;
-}
-
 static void add_reading(Engine *e, Step *step, EngineStream *s, size_t max) {
     size_t n = MIN(max, s->job.n_prompt - s->n_read);
     for (size_t i = 0; i < n; i++) {
@@ -65,7 +55,8 @@ static void add_reading(Engine *e, Step *step, EngineStream *s, size_t max) {
 }
 
 static Status fill(Engine *e, Step *step, Err *err) {
-    size_t n_writing = count_writing(e), rest = slice(e, n_writing);
+    size_t n_writing = count_writing(e),
+           rest = pace_slice(&e->pace, e->options.gap_ratio, n_writing);
     for (EngineStream *s = e->active; s; s = s->next) {
         s->n_rows = s->n_in_step = 0;
         if (s->state == STREAM_WRITING) {
@@ -82,18 +73,6 @@ static Status fill(Engine *e, Step *step, Err *err) {
         if (s->state == STREAM_READING) add_reading(e, step, s, rest - step->n_prompt);
     }
     return STATUS_OK;
-}
-
-/* Moving means of what steps take; the first value counts whole. */
-static void learn_time(Engine *e, const Step *step, int64_t us) {
-    double *mean = NULL, value = (double)us;
-    if (step->n_prompt == 0 && step->n_drafted == 0) {
-        mean = &e->write_us;
-    } else if (step->n_prompt > 0) {
-        mean = &e->read_us;
-        value = MAX(value - (step->n_writing ? e->write_us : 0), 1.0) / (double)step->n_prompt;
-    }
-    if (mean) *mean = *mean == 0 ? value : 0.75 * *mean + 0.25 * value;
 }
 
 static void hand_over(Engine *e, EngineStream *s, const SamplerToken *token) {
@@ -169,7 +148,10 @@ Status engine_step(Engine *e, Err *err) {
     assert(step.n > 0);
     int64_t begin_us = clock_us();
     TRY(llm_eval(e->context, e->batch, step.n, err));
-    learn_time(e, &step, clock_us() - begin_us);
+    pace_learn(&e->pace, &(PaceStep){ .n_writing = step.n_writing,
+                                      .n_drafted = step.n_drafted,
+                                      .n_read = step.n_prompt,
+                                      .us = (double)(clock_us() - begin_us) });
     for (EngineStream **at = &e->active; *at;) {
         EngineStream *s = *at;
         EngineEnd end;
