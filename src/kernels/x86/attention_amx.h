@@ -42,30 +42,30 @@ typedef struct TileAttention {
  */
 
 /* Where the n keys and values of a page are; a page of the cache may have fewer. */
-typedef struct PageRows {
+typedef struct Page {
     size_t n;
     const uint8_t *keys[PAGE], *values[PAGE];
-} PageRows;
+} Page;
 
-static PageRows page_rows_at(const KernelsAttentionJob *job, size_t begin, size_t n) {
-    PageRows rows = { .n = n };
-    size_t at = begin % job->page_tokens, page = begin / job->page_tokens;
+static Page page_at(const KernelsAttentionJob *job, size_t begin, size_t n) {
+    Page page = { .n = n };
+    size_t at = begin % job->page_tokens, i = begin / job->page_tokens;
     for (size_t p = 0; p < n; p++) {
-        const uint8_t *keys = job->base + job->pages[page] * job->page_bytes;
-        rows.keys[p] = keys + at * 2 * job->key_dim;
-        rows.values[p] = keys + job->values_offset + at * 2 * job->value_dim;
-        if (++at == job->page_tokens) at = 0, page++;
+        const uint8_t *keys = job->base + job->pages[i] * job->page_bytes;
+        page.keys[p] = keys + at * 2 * job->key_dim;
+        page.values[p] = keys + job->values_offset + at * 2 * job->value_dim;
+        if (++at == job->page_tokens) at = 0, i++;
     }
-    return rows;
+    return page;
 }
 
 /* n rows of f16, zeros up to a whole page. */
-static void split_keys(const TileAttention *a, const PageRows *rows) {
+static void split_keys(const TileAttention *a, const Page *page) {
     size_t tile_bytes = a->key_groups * F16_PARTS * TILE_BYTES;
     for (size_t p = 0; p < PAGE; p++) {
         uint8_t *to = a->keys + p / TILE * tile_bytes + p % TILE * TILE_ROW_BYTES;
-        if (p < rows->n) {
-            expand_f16(rows->keys[p], a->job->key_dim, a->key_groups, to);
+        if (p < page->n) {
+            expand_f16(page->keys[p], a->job->key_dim, a->key_groups, to);
             continue;
         }
         for (size_t i = 0; i < a->key_groups * F16_PARTS; i++) {
@@ -98,13 +98,13 @@ ALWAYS_INLINE void split_values_block(const uint8_t *const *rows, size_t first, 
     }
 }
 
-static void split_values(const TileAttention *a, const PageRows *rows) {
+static void split_values(const TileAttention *a, const Page *page) {
     size_t dim_stride = PAGE_GROUPS * F16_PARTS * TILE_BYTES;
     for (size_t g = 0; g < PAGE_GROUPS; g++) {
-        size_t first = g * BF16_GROUP, here = rows->n > first ? rows->n - first : 0;
+        size_t first = g * BF16_GROUP, here = page->n > first ? page->n - first : 0;
         for (size_t d = 0; d * BF16_GROUP < a->job->value_dim; d++) {
             split_values_block(
-                rows->values + first, d * BF16_GROUP, here, a->job->value_dim - d * BF16_GROUP,
+                page->values + first, d * BF16_GROUP, here, a->job->value_dim - d * BF16_GROUP,
                 a->values + 2 * d * dim_stride + g * F16_PARTS * TILE_BYTES, dim_stride);
         }
     }
@@ -164,8 +164,8 @@ ALWAYS_INLINE __m512 power_of_two(__m512 t) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), exponent));
 }
 
-/* The greatest of the rows' scores, of what they see, and of max. A NaN may be
- * left out: its weight is NaN whatever this is. */
+/* The greatest of the rows' scores, of what they see, and of max. A NaN may be left out: its weight
+ * is NaN whatever this is. */
 ALWAYS_INLINE __m512 greatest(float scores[PAGE][TILE], __m512i seen, bool all, __m512 max) {
     __m512 maxima[4] = { max, max, max, max };
     for (size_t p = 0; p < PAGE; p += 4) {
@@ -361,9 +361,9 @@ static void attention_f16_amx(const KernelsAttentionJob *job, float *scratch) {
     configure_tiles(TILE);
     for (size_t begin = job->begin; begin < end; begin += n) {
         n = MIN(PAGE - begin % PAGE, end - begin);
-        PageRows rows = page_rows_at(job, begin, n);
-        split_keys(&a, &rows);
-        split_values(&a, &rows);
+        Page page = page_at(job, begin, n);
+        split_keys(&a, &page);
+        split_values(&a, &page);
         for (size_t tile = 0; tile < a.n_tiles; tile += 2) page_rows(&a, tile, begin, n);
     }
     tiles_release();
