@@ -19,7 +19,8 @@ typedef struct ReadTime {
     double fixed, each;
 } ReadTime;
 
-/* The line with the least squares of relative errors; through 0 where the steps were too alike. */
+/* The line with the least squares of errors, relative to the steps; through 0 where those were too
+ * alike. */
 static ReadTime read_time(const Pace *pace) {
     double spread = pace->weight * pace->nn - pace->n * pace->n;
     ReadTime t = { .each = pace->n_us / pace->nn };
@@ -58,14 +59,21 @@ void pace_learn(Pace *pace, const PaceStep *step) {
     double us = MAX(step->us, 1.0);
     pace->now++;
     if (step->n_read == 0) {
+        if (writing->us > 0) us = MIN(us, 2 * writing->us); /* one that was held up says little */
         writing->us = writing->us == 0 ? us : KEEP_WRITING * (writing->us - us) + us;
         writing->measured = pace->now;
         return;
     }
-    us = MAX(us - writing->us, 1.0);
+    if (us < writing->us / 2) { /* the only one that was measured was held up */
+        writing->us = 0;
+        return;
+    }
+    /* Steps vary by a share of all that they take, so errors are relative to that. */
+    double w = 1 / us / us;
+    us = MAX(us - writing->us, us / 16);
     if (step->n_writing > 0) pace->credit_us = MAX(pace->credit_us - us, -us);
     if (step->n_drafted > 0) return; /* writing took as long as it has not before */
-    double n = (double)step->n_read, w = 1 / us / us;
+    double n = (double)step->n_read;
     pace->weight = KEEP_READING * pace->weight + w;
     pace->n = KEEP_READING * pace->n + w * n;
     pace->nn = KEEP_READING * pace->nn + w * n * n;

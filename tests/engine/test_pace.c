@@ -106,3 +106,34 @@ Test(pace, guesses_are_left_out) {
     for (size_t i = 0; i < 20 && pace.credit_us < 0; i++) (void)pace_slice(&pace, 2, 1);
     cr_expect_float_eq((double)pace_slice(&pace, 2, 1), 10, 1.5);
 }
+
+/* Where a step of writing was held up, the next one that reads seems to read in no time. */
+Test(pace, a_step_that_was_held_up_does_not_make_reading_free) {
+    static Pace pace;
+    Machine m = two_passes;
+    for (size_t i = 0; i < 300; i++) {
+        size_t n = pace_slice(&pace, 2, 1);
+        pace_learn(&pace, &(PaceStep){ .n_writing = 1, .n_read = n, .us = step_us(&m, 1, n) });
+    }
+    pace_learn(&pace, &(PaceStep){ .n_writing = 1, .us = 10 * m.first_us });
+    pace_learn(&pace, &(PaceStep){ .n_writing = 1, .n_read = 16, .us = step_us(&m, 1, 16) });
+    size_t most = 0;
+    for (size_t i = 0; i < 50; i++) {
+        size_t n = pace_slice(&pace, 2, 1);
+        pace_learn(&pace, &(PaceStep){ .n_writing = 1, .n_read = n, .us = step_us(&m, 1, n) });
+        most = MAX(most, n);
+    }
+    cr_expect_leq(most, 100, "%zu", most);
+}
+
+/* The first one was: it is measured anew. */
+Test(pace, a_first_step_that_was_held_up_is_forgotten) {
+    static Pace pace;
+    Machine m = two_passes;
+    pace_learn(&pace, &(PaceStep){ .n_writing = 1, .us = 20 * m.first_us });
+    for (size_t i = 0; i < 10; i++) {
+        size_t n = pace_slice(&pace, 2, 1);
+        pace_learn(&pace, &(PaceStep){ .n_writing = 1, .n_read = n, .us = step_us(&m, 1, n) });
+    }
+    cr_expect_float_eq(pace.writing[1].us, m.first_us, 1);
+}
