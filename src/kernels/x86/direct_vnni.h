@@ -1,12 +1,23 @@
 #pragma once
 /* Few tokens: a slab of two rows of weights is unpacked into registers and used at once for all
  * tokens, two at a time, so that a vector of inputs is loaded for two products. Sums lie in L1.
- * With one or two tokens memory decides, and is read fastest along whole rows, as a stream. With
- * more, one slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and weights
- * come by software's prefetching alone, the same slab of a later row; rows, or more than some lines
- * of them, would look like streams, and the processor's own prefetching gets in the way of this
- * one. Measured on Zen 4, one thread, ns for a slab of Q4_0 from memory with 4, 8, 16 tokens: 20,
- * 31, 57; along rows, with panels from 5 tokens on, 23, 40, 64; half as far ahead 22, 31, 56. */
+ * How memory is read fastest depends on the processor.
+ *
+ * By blocks (Zen 4). With one or two tokens memory decides, and rows are read whole, as a stream.
+ * With more, one slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and
+ * weights come by software's prefetching alone, the same slab of a later row; rows, or more than
+ * some lines of them, would look like streams, and the processor's own prefetching gets in the way
+ * of this one. Measured on Zen 4, one thread, ns for a slab of Q4_0 from memory with 4, 8, 16
+ * tokens: 20, 31, 57; along rows, with panels from 5 tokens on, 23, 40, 64; half as far ahead 22,
+ * 31, 56.
+ *
+ * As two streams (Xeon with AMX). What prefetching fetches from memory holds one of 16 buffers of
+ * L1 meanwhile, so that it alone reads 14 GB/s; the processor's own, of L2, reads 18, but follows
+ * no more than a page of 4 KiB and starts anew in each. So whole rows are read, the halves of a
+ * part side by side, and software's prefetching is so little ahead that it only leads the
+ * processor's own into the next page. Measured, one thread, 4,096 inputs, with 1, 4, 8 tokens: 16,
+ * 21, 30, by blocks 20, 25, 31; Q8_0 29, 30, 37, by blocks 33, 39, 44. With 16 tokens it is slower:
+ * inputs come from L2 for each pair of rows. */
 #include "kernels/x86/dot_vnni.h"
 
 enum {
@@ -16,7 +27,12 @@ enum {
     STREAM_AHEAD = 4, /* rows */
     BLOCK_ROWS = 16,
     BLOCK_AHEAD = 16,
+    TWO_STREAMS_TOKENS = 8,
+    TWO_STREAMS_AHEAD = 2048, /* bytes */
 };
+
+/* The order in which weights are read. Always a constant. */
+typedef enum DirectOrder { DIRECT_BLOCKS, DIRECT_TWO_STREAMS } DirectOrder;
 
 /* Of a token: sums [rows, SLAB_BLOCKS]; where inputs share scales, the group's own follow. */
 ALWAYS_INLINE size_t sum_floats(DotType type) {
@@ -26,9 +42,16 @@ ALWAYS_INLINE size_t sum_floats(DotType type) {
 typedef struct Direct {
     const KernelsMatmulJob *job;
     RowShape shape;
-    size_t chunk; /* slabs of a row that are done before the next row's */
-    size_t ahead; /* bytes from a slab to the one that is fetched from memory meanwhile */
+    size_t chunk;   /* slabs of a row that are done before the next row's */
+    size_t ahead;   /* bytes from a slab to the one that is fetched from memory meanwhile */
+    size_t row_end; /* of the part */
+    size_t apart;   /* rows from the first of a pair to the second */
 } Direct;
+
+/* Whether a pair has a second row; where not, the first one is multiplied twice. */
+static inline bool has_second(const Direct *d, size_t row) {
+    return row + d->apart < d->row_end;
+}
 
 /* Some rows' slabs times n_tokens (1 or 2) inputs, added to sums [n_tokens, sum_floats]. ends: they
  * are the last of a group. */
@@ -69,20 +92,25 @@ ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *input
     }
 }
 
-ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t slab_stride) {
+ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t slab_stride, DirectOrder order) {
     UNROLL for (size_t i = 0; i < slab_stride; i += 64) {
-        _mm_prefetch((const char *)p + i, _MM_HINT_T1);
+        if (order == DIRECT_TWO_STREAMS) {
+            _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+        } else {
+            _mm_prefetch((const char *)p + i, _MM_HINT_T1);
+        }
     }
 }
 
 /* Slab s of two rows for all tokens, added to sums [n_tokens, sum_floats]. */
 ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_ROWS], size_t s,
-                               size_t slab_stride, UnpackSlab *unpack, DotType type, float *sums) {
+                               size_t slab_stride, UnpackSlab *unpack, DotType type,
+                               DirectOrder order, float *sums) {
     const KernelsMatmulJob *job = d->job;
     const uint8_t *x = (const uint8_t *)job->x + s * sizeof(KernelsInputSlab);
     Slab slab[DIRECT_ROWS];
     UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) {
-        prefetch_slab(w[r] + s * slab_stride + d->ahead, slab_stride);
+        prefetch_slab(w[r] + s * slab_stride + d->ahead, slab_stride, order);
         slab[r] = unpack_at(w[r], s, &d->shape, slab_stride, unpack);
     }
     bool ends = s % SLAB_GROUP == SLAB_GROUP - 1 || s + 1 == d->shape.n_slabs;
@@ -94,9 +122,10 @@ ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_RO
     direct_tokens(slab, x + t * stride, stride, 1, type, ends, sums + t * sum_floats(type));
 }
 
-/* The outputs of n_rows (1 or 2) rows from their sums. */
-static inline void direct_store(const KernelsMatmulJob *job, size_t row, size_t n_rows,
-                                const float *sums, DotType type) {
+/* The outputs of a pair of rows from their sums. */
+static inline void direct_store(const Direct *d, size_t row, const float *sums, DotType type) {
+    const KernelsMatmulJob *job = d->job;
+    size_t n_rows = has_second(d, row) ? 2 : 1;
     for (size_t t = 0; t < job->n_tokens; t += 2) {
         size_t n_tokens = MIN(job->n_tokens - t, (size_t)2);
         __m512 four[4];
@@ -108,43 +137,57 @@ static inline void direct_store(const KernelsMatmulJob *job, size_t row, size_t 
         float outputs[4];
         _mm_storeu_ps(outputs, fold_four(four));
         for (size_t i = 0; i < n_tokens * DIRECT_ROWS; i++) {
-            float *y = job->y + (t + i / DIRECT_ROWS) * job->y_stride + row + i % DIRECT_ROWS;
-            if (i % DIRECT_ROWS < n_rows) *y = job->accumulate ? *y + outputs[i] : outputs[i];
+            size_t r = i % DIRECT_ROWS;
+            float *y = job->y + (t + i / DIRECT_ROWS) * job->y_stride + row + r * d->apart;
+            if (r < n_rows) *y = job->accumulate ? *y + outputs[i] : outputs[i];
         }
     }
 }
 
-/* A block of rows, chunk after chunk. memory: [rows / 2, n_tokens, sum_floats] */
-ALWAYS_INLINE void direct_block(const Direct *d, size_t row, size_t n_rows, size_t slab_stride,
-                                UnpackSlab *unpack, DotType type, float *memory) {
+/* Pairs of rows, the first ones row, row + 2, ..., chunk after chunk.
+ * memory: [n_pairs, n_tokens, sum_floats] */
+ALWAYS_INLINE void direct_pairs(const Direct *d, size_t row, size_t n_pairs, size_t slab_stride,
+                                UnpackSlab *unpack, DotType type, DirectOrder order,
+                                float *memory) {
     const KernelsMatmulJob *job = d->job;
     size_t pair_floats = job->n_tokens * sum_floats(type);
-    memset(memory, 0, (n_rows + 1) / DIRECT_ROWS * pair_floats * sizeof(float));
+    memset(memory, 0, n_pairs * pair_floats * sizeof(float));
     for (size_t begin = 0; begin < d->shape.n_slabs; begin += d->chunk) {
-        float *sums = memory;
-        for (size_t r = 0; r < n_rows; r += DIRECT_ROWS, sums += pair_floats) {
-            const uint8_t *first = (const uint8_t *)job->w + (row + r) * job->row_bytes;
-            /* past the end: the last one again */
-            const uint8_t *w[DIRECT_ROWS] = { first, first + (r + 1 < n_rows) * job->row_bytes };
+        for (size_t i = 0; i < n_pairs; i++) {
+            size_t first = row + i * DIRECT_ROWS;
+            const uint8_t *at = (const uint8_t *)job->w + first * job->row_bytes;
+            const uint8_t *w[DIRECT_ROWS] = { at, at + (has_second(d, first) ? d->apart : 0) *
+                                                           job->row_bytes };
             for (size_t s = begin; s < MIN(begin + d->chunk, d->shape.n_slabs); s++) {
-                direct_slab(d, w, s, slab_stride, unpack, type, sums);
+                direct_slab(d, w, s, slab_stride, unpack, type, order, memory + i * pair_floats);
             }
         }
     }
-    for (size_t r = 0; r < n_rows; r += DIRECT_ROWS, memory += pair_floats) {
-        direct_store(job, row + r, MIN(n_rows - r, (size_t)DIRECT_ROWS), memory, type);
+    for (size_t i = 0; i < n_pairs; i++) {
+        direct_store(d, row + i * DIRECT_ROWS, memory + i * pair_floats, type);
     }
 }
 
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                size_t slab_stride, UnpackSlab *unpack, DotType type,
-                               float *scratch) {
+                               DirectOrder order, float *scratch) {
+    Direct d = { .job = job, .shape = row_shape(job, slab_stride), .row_end = row_end };
+    if (order == DIRECT_TWO_STREAMS) {
+        d.chunk = MAX(d.shape.n_slabs, (size_t)1);
+        d.ahead = TWO_STREAMS_AHEAD;
+        d.apart = (row_end - row_begin + 1) / 2;
+        for (size_t row = row_begin; row < row_begin + d.apart; row++) {
+            direct_pairs(&d, row, 1, slab_stride, unpack, type, order, scratch);
+        }
+        return;
+    }
     bool stream = job->n_tokens <= STREAM_TOKENS;
-    Direct d = { .job = job, .shape = row_shape(job, slab_stride) };
     d.chunk = stream ? MAX(d.shape.n_slabs, (size_t)1) : 1;
     d.ahead = (stream ? STREAM_AHEAD : BLOCK_AHEAD) * job->row_bytes;
+    d.apart = 1;
     for (size_t row = row_begin; row < row_end; row += BLOCK_ROWS) {
-        direct_block(&d, row, MIN(row_end - row, (size_t)BLOCK_ROWS), slab_stride, unpack, type,
+        size_t n_rows = MIN(row_end - row, (size_t)BLOCK_ROWS);
+        direct_pairs(&d, row, (n_rows + 1) / DIRECT_ROWS, slab_stride, unpack, type, order,
                      scratch);
     }
 }
