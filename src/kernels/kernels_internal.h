@@ -15,8 +15,6 @@ void kernels_fill_avx2(KernelTable *table);
 void kernels_fill_avx512(KernelTable *table);
 void kernels_fill_maddubs(KernelTable *table);
 void kernels_fill_vnni(KernelTable *table);
-/* Only after kernels_fill_vnni: how weights are read where text is written (direct_vnni.h). */
-void kernels_fill_vnni_two_streams(KernelTable *table);
 void kernels_fill_bf16(KernelTable *table);
 void kernels_fill_amx(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);

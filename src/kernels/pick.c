@@ -112,9 +112,6 @@ Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) {
     for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
         if (usable & sets[i].set) sets[i].fill(&table);
     }
-#ifdef KERNELS_HAVE_X86
-    if ((usable & KERNELS_VNNI) && (usable & KERNELS_AMX)) kernels_fill_vnni_two_streams(&table);
-#endif
     *ret = table;
     return STATUS_OK;
 }

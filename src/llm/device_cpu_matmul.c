@@ -139,6 +139,7 @@ static void matmul_rows(const MatmulWork *work, size_t i, size_t begin, size_t e
             .accumulate = work->accumulate,
             /* the first span has had these rows fetched: now the next part's */
             .ahead = k > 0 ? end - begin : 0,
+            .streams = work->cpu->kernels.streams,
         };
         product_of(work, span, i)->matmul(&job, 0, end - begin, scratch);
     }

@@ -78,21 +78,6 @@ bool close_to(const float *got, const float *wanted, size_t n, double tolerance,
     return true;
 }
 
-static bool check_sets(unsigned mask, const char *name) {
-    Err err = { 0 };
-    if (kernels_pick(mask, &set, &err) != STATUS_OK) {
-        printf("FAIL %s: %s\n", name, err.text);
-        return false;
-    }
-    unsigned before = n_checks;
-    check_pick();
-    check_products();
-    check_rows();
-    check_attentions();
-    printf("%s: %u checks\n", name, n_checks - before);
-    return true;
-}
-
 int main(void) {
     Err err = { 0 };
     if (kernels_pick(KERNELS_REF, &ref, &err) != STATUS_OK) {
@@ -103,12 +88,19 @@ int main(void) {
         const char *name = kernels_set_name((KernelsSet)bit);
         if (!(kernels_available() & bit)) {
             printf("SKIP %s: this machine lacks it\n", name);
-        } else if (!check_sets(bit, name)) {
+            continue;
+        }
+        if (kernels_pick(bit, &set, &err) != STATUS_OK) {
+            printf("FAIL %s: %s\n", name, err.text);
             return 1;
         }
+        unsigned before = n_checks;
+        check_pick();
+        check_products();
+        check_rows();
+        check_attentions();
+        printf("%s: %u checks\n", name, n_checks - before);
     }
-    /* some products are there only where two sets are */
-    if (!check_sets(KERNELS_ALL, "all")) return 1;
     printf("%u of %u checks failed\n", n_failed, n_checks);
     return n_failed || !n_checks;
 }

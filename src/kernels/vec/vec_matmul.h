@@ -79,10 +79,12 @@ ALWAYS_INLINE void prefetch_group(const uint8_t *row, size_t g, size_t element_b
 /* ---- few tokens -------------------------------------------------------------------------------
  */
 
-/* The rows of a tile; past the last one, that one again. */
+/* The rows of a tile; past the last one, the first again. */
 typedef struct Rows {
     const KernelsMatmulJob *job;
     size_t first, n;
+    size_t apart; /* rows from one to the next */
+    size_t ahead; /* bytes from what is multiplied to what is fetched meanwhile */
     const uint8_t *w[KERNELS_MATMUL_ROWS];
 } Rows;
 
@@ -139,7 +141,10 @@ static inline void store_columns(const Rows *rows, size_t token, size_t n_tokens
     for (size_t t = 0; t < n_tokens; t++) {
         float *y = job->y + (token + t) * job->y_stride + rows->first, four[KERNELS_MATMUL_ROWS];
         vec_sum_four(sums[t].v, four);
-        for (size_t r = 0; r < rows->n; r++) y[r] = job->accumulate ? y[r] + four[r] : four[r];
+        for (size_t r = 0; r < rows->n; r++) {
+            float *to = y + r * rows->apart;
+            *to = job->accumulate ? *to + four[r] : four[r];
+        }
     }
 }
 
@@ -156,7 +161,7 @@ ALWAYS_INLINE void tile(const Rows *rows, size_t token, size_t n_tokens, size_t 
     }
     for (size_t g = 0; g < job->n / 32; g++) {
         for (size_t r = 0; r < KERNELS_MATMUL_ROWS && element_bytes; r++) {
-            prefetch_group(rows->w[r], g, element_bytes, KERNELS_MATMUL_ROWS * job->row_bytes);
+            prefetch_group(rows->w[r], g, element_bytes, rows->ahead);
         }
         if (decode)
             multiply_blocks(rows->w, x, n_tokens, g, decode, acc);
@@ -167,23 +172,43 @@ ALWAYS_INLINE void tile(const Rows *rows, size_t token, size_t n_tokens, size_t 
     store_columns(rows, token, n_tokens, acc);
 }
 
+/* Four rows, `apart` from each other, or those of them before row_end, times all tokens. */
+ALWAYS_INLINE void direct_tile(Rows *rows, size_t row_end, size_t element_bytes, VectorAt *at,
+                               DecodeGroup *decode) {
+    const KernelsMatmulJob *job = rows->job;
+    size_t t = 0, end = job->n_tokens;
+    rows->n = 0;
+    for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
+        size_t row = rows->first + r * rows->apart;
+        rows->n += row < row_end;
+        rows->w[r] = (const uint8_t *)job->w + (row < row_end ? row : rows->first) * job->row_bytes;
+    }
+    /* two and two rather than three and one */
+    while (t + VEC_TILE_TOKENS <= end && !(VEC_TILE_TOKENS == 3 && end - t == 4)) {
+        tile(rows, t, VEC_TILE_TOKENS, element_bytes, at, decode);
+        t += VEC_TILE_TOKENS;
+    }
+    for (; t + 2 <= end; t += 2) tile(rows, t, 2, element_bytes, at, decode);
+    if (t < end) tile(rows, t, 1, element_bytes, at, decode);
+}
+
+/* As streams, each quarter of the rows is one. Measured on a Xeon, one thread, ns for 512 numbers
+ * of F16 from memory with 1, 4, 8 tokens: 52, 64, 74 instead of 64, 91, 94. */
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                size_t element_bytes, VectorAt *at, DecodeGroup *decode) {
-    Rows rows = { .job = job };
-    for (rows.first = row_begin; rows.first < row_end; rows.first += KERNELS_MATMUL_ROWS) {
-        size_t t = 0, end = job->n_tokens;
-        rows.n = MIN(row_end - rows.first, (size_t)KERNELS_MATMUL_ROWS);
-        for (size_t r = 0; r < KERNELS_MATMUL_ROWS; r++) {
-            size_t row = rows.first + MIN(r, rows.n - 1);
-            rows.w[r] = (const uint8_t *)job->w + row * job->row_bytes;
+    if (element_bytes && job->streams) {
+        size_t quarter = (row_end - row_begin + KERNELS_MATMUL_ROWS - 1) / KERNELS_MATMUL_ROWS;
+        Rows rows = { .job = job, .apart = quarter, .ahead = KERNELS_STREAM_AHEAD };
+        for (size_t row = row_begin; row < row_begin + quarter; row++) {
+            rows.first = row;
+            direct_tile(&rows, row_end, element_bytes, at, decode);
         }
-        /* two and two rather than three and one */
-        while (t + VEC_TILE_TOKENS <= end && !(VEC_TILE_TOKENS == 3 && end - t == 4)) {
-            tile(&rows, t, VEC_TILE_TOKENS, element_bytes, at, decode);
-            t += VEC_TILE_TOKENS;
-        }
-        for (; t + 2 <= end; t += 2) tile(&rows, t, 2, element_bytes, at, decode);
-        if (t < end) tile(&rows, t, 1, element_bytes, at, decode);
+        return;
+    }
+    Rows rows = { .job = job, .apart = 1, .ahead = KERNELS_MATMUL_ROWS * job->row_bytes };
+    for (size_t row = row_begin; row < row_end; row += KERNELS_MATMUL_ROWS) {
+        rows.first = row;
+        direct_tile(&rows, row_end, element_bytes, at, decode);
     }
 }
 

@@ -1,38 +1,32 @@
 #pragma once
 /* Few tokens: a slab of two rows of weights is unpacked into registers and used at once for all
  * tokens, two at a time, so that a vector of inputs is loaded for two products. Sums lie in L1.
- * How memory is read fastest depends on the processor.
  *
- * By blocks (Zen 4). With one or two tokens memory decides, and rows are read whole, as a stream.
- * With more, one slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and
- * weights come by software's prefetching alone, the same slab of a later row; rows, or more than
- * some lines of them, would look like streams, and the processor's own prefetching gets in the way
- * of this one. Measured on Zen 4, one thread, ns for a slab of Q4_0 from memory with 4, 8, 16
- * tokens: 20, 31, 57; along rows, with panels from 5 tokens on, 23, 40, 64; half as far ahead 22,
- * 31, 56.
+ * As streams (KernelsMatmulJob.streams), rows are read whole, the halves of a part side by side.
+ * Measured on a Xeon, one thread, ns for a slab of Q4_0 from memory with 1, 4, 8 tokens: 16, 21,
+ * 30, by blocks 20, 25, 31; of Q8_0 29, 30, 37, by blocks 33, 39, 44. With 16 tokens they are
+ * slower: inputs come from L2 for each pair of rows.
  *
- * As two streams (Xeon with AMX). What prefetching fetches from memory holds one of 16 buffers of
- * L1 meanwhile, so that it alone reads 14 GB/s; the processor's own, of L2, reads 18, but follows
- * no more than a page of 4 KiB and starts anew in each. So whole rows are read, the halves of a
- * part side by side, and software's prefetching is so little ahead that it only leads the
- * processor's own into the next page. Measured, one thread, 4,096 inputs, with 1, 4, 8 tokens: 16,
- * 21, 30, by blocks 20, 25, 31; Q8_0 29, 30, 37, by blocks 33, 39, 44. With 16 tokens it is slower:
- * inputs come from L2 for each pair of rows. */
+ * By blocks: with one or two tokens memory decides, and rows are read whole too. With more, one
+ * slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and weights come by
+ * software's prefetching alone, the same slab of a later row; rows, or more than some lines of
+ * them, would look like streams, and the processor's own prefetching gets in the way of this one.
+ * Measured on Zen 4, one thread, with 4, 8, 16 tokens: 20, 31, 57; along rows, with panels from 5
+ * tokens on, 23, 40, 64; half as far ahead 22, 31, 56. */
 #include "kernels/x86/dot_vnni.h"
 
 enum {
     DIRECT_TOKENS = 16,
     DIRECT_ROWS = 2,
-    STREAM_TOKENS = 2,
-    STREAM_AHEAD = 4, /* rows */
+    STREAMS_TOKENS = 8,
+    WHOLE_TOKENS = 2,
+    WHOLE_AHEAD = 4, /* rows */
     BLOCK_ROWS = 16,
     BLOCK_AHEAD = 16,
-    TWO_STREAMS_TOKENS = 8,
-    TWO_STREAMS_AHEAD = 2048, /* bytes */
 };
 
 /* The order in which weights are read. Always a constant. */
-typedef enum DirectOrder { DIRECT_BLOCKS, DIRECT_TWO_STREAMS } DirectOrder;
+typedef enum DirectOrder { DIRECT_STREAMS, DIRECT_BLOCKS } DirectOrder;
 
 /* Of a token: sums [rows, SLAB_BLOCKS]; where inputs share scales, the group's own follow. */
 ALWAYS_INLINE size_t sum_floats(DotType type) {
@@ -94,7 +88,7 @@ ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *input
 
 ALWAYS_INLINE void prefetch_slab(const uint8_t *p, size_t slab_stride, DirectOrder order) {
     UNROLL for (size_t i = 0; i < slab_stride; i += 64) {
-        if (order == DIRECT_TWO_STREAMS) {
+        if (order == DIRECT_STREAMS) {
             _mm_prefetch((const char *)p + i, _MM_HINT_T0);
         } else {
             _mm_prefetch((const char *)p + i, _MM_HINT_T1);
@@ -168,26 +162,36 @@ ALWAYS_INLINE void direct_pairs(const Direct *d, size_t row, size_t n_pairs, siz
     }
 }
 
+ALWAYS_INLINE void direct_streams(Direct *d, size_t row_begin, size_t slab_stride,
+                                  UnpackSlab *unpack, DotType type, float *scratch) {
+    d->chunk = MAX(d->shape.n_slabs, (size_t)1);
+    d->ahead = KERNELS_STREAM_AHEAD;
+    d->apart = (d->row_end - row_begin + 1) / DIRECT_ROWS;
+    for (size_t row = row_begin; row < row_begin + d->apart; row++) {
+        direct_pairs(d, row, 1, slab_stride, unpack, type, DIRECT_STREAMS, scratch);
+    }
+}
+
+ALWAYS_INLINE void direct_blocks(Direct *d, size_t row_begin, size_t slab_stride,
+                                 UnpackSlab *unpack, DotType type, float *scratch) {
+    bool whole = d->job->n_tokens <= WHOLE_TOKENS;
+    d->chunk = whole ? MAX(d->shape.n_slabs, (size_t)1) : 1;
+    d->ahead = (whole ? WHOLE_AHEAD : BLOCK_AHEAD) * d->job->row_bytes;
+    d->apart = 1;
+    for (size_t row = row_begin; row < d->row_end; row += BLOCK_ROWS) {
+        size_t n_rows = MIN(d->row_end - row, (size_t)BLOCK_ROWS);
+        direct_pairs(d, row, (n_rows + 1) / DIRECT_ROWS, slab_stride, unpack, type, DIRECT_BLOCKS,
+                     scratch);
+    }
+}
+
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                size_t slab_stride, UnpackSlab *unpack, DotType type,
-                               DirectOrder order, float *scratch) {
+                               float *scratch) {
     Direct d = { .job = job, .shape = row_shape(job, slab_stride), .row_end = row_end };
-    if (order == DIRECT_TWO_STREAMS) {
-        d.chunk = MAX(d.shape.n_slabs, (size_t)1);
-        d.ahead = TWO_STREAMS_AHEAD;
-        d.apart = (row_end - row_begin + 1) / 2;
-        for (size_t row = row_begin; row < row_begin + d.apart; row++) {
-            direct_pairs(&d, row, 1, slab_stride, unpack, type, order, scratch);
-        }
-        return;
-    }
-    bool stream = job->n_tokens <= STREAM_TOKENS;
-    d.chunk = stream ? MAX(d.shape.n_slabs, (size_t)1) : 1;
-    d.ahead = (stream ? STREAM_AHEAD : BLOCK_AHEAD) * job->row_bytes;
-    d.apart = 1;
-    for (size_t row = row_begin; row < row_end; row += BLOCK_ROWS) {
-        size_t n_rows = MIN(row_end - row, (size_t)BLOCK_ROWS);
-        direct_pairs(&d, row, (n_rows + 1) / DIRECT_ROWS, slab_stride, unpack, type, order,
-                     scratch);
+    if (job->streams && job->n_tokens <= STREAMS_TOKENS) {
+        direct_streams(&d, row_begin, slab_stride, unpack, type, scratch);
+    } else {
+        direct_blocks(&d, row_begin, slab_stride, unpack, type, scratch);
     }
 }

@@ -52,6 +52,7 @@ static double peak_f16_amx(size_t n_rounds) {
 
 void kernels_fill_amx(KernelTable *table) {
     table->name = "amx";
+    table->streams = true; /* as all processors that have tiles are Xeons */
     set_form(table, KERNELS_BF16_TILES, pack_bf16_tiles, unpack_bf16_tiles);
     table->peak[KERNELS_BF16_TILES] = peak_bf16_amx;
     set_form(table, KERNELS_BF16_PART_TILES, pack_bf16_part_tiles, unpack_bf16_part_tiles);

@@ -102,10 +102,3 @@ void kernels_fill_vnni(KernelTable *table) {
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
 }
-
-void kernels_fill_vnni_two_streams(KernelTable *table) {
-#define FILL_TYPE(type, name, kind, zero, top)                                                     \
-    table->products[KERNELS_WRITING][GGUF_TYPE_##type].matmul = matmul_##name##_two_streams;
-    INT8_TYPES(FILL_TYPE)
-#undef FILL_TYPE
-}

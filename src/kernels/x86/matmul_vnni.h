@@ -11,12 +11,7 @@
     static void direct_##name(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,       \
                               float *scratch) {                                                    \
         direct_rows(job, row_begin, row_end, STRIDE_##type, unpack_##name,                         \
-                    DOT_TYPE(type, kind, zero), DIRECT_BLOCKS, scratch);                           \
-    }                                                                                              \
-    static void two_streams_##name(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,  \
-                                   float *scratch) {                                               \
-        direct_rows(job, row_begin, row_end, STRIDE_##type, unpack_##name,                         \
-                    DOT_TYPE(type, kind, zero), DIRECT_TWO_STREAMS, scratch);                      \
+                    DOT_TYPE(type, kind, zero), scratch);                                          \
     }                                                                                              \
     static void panel_##name(const KernelsMatmulJob *job, size_t row, size_t n_rows,               \
                              const RowShape *shape, uint8_t *panel) {                              \
@@ -30,13 +25,5 @@
                        DOT_TYPE(type, kind, zero));                                                \
         } else if (job->n_tokens > 0) {                                                            \
             direct_##name(job, row_begin, row_end, scratch);                                       \
-        }                                                                                          \
-    }                                                                                              \
-    static void matmul_##name##_two_streams(const KernelsMatmulJob *job, size_t row_begin,         \
-                                            size_t row_end, float *scratch) {                      \
-        if (job->n_tokens > TWO_STREAMS_TOKENS) {                                                  \
-            matmul_##name##_vnni(job, row_begin, row_end, scratch);                                \
-        } else if (job->n_tokens > 0) {                                                            \
-            two_streams_##name(job, row_begin, row_end, scratch);                                  \
         }                                                                                          \
     }
