@@ -234,16 +234,18 @@ static void check_product(const GgufTypeTraits *t, size_t n, size_t n_rows, size
     }
     free(form);
     check(same_bits(single.y, p.y.y, n_y), "matmul depends on the batch", t->name, n, detail);
-    /* in two ranges of rows, which are read as streams: the same bits */
-    size_t cut = random_bits() % (n_rows + 1);
-    KernelsMatmulJob job = p.job;
-    memcpy(single.y, before.y, n_y * sizeof(float));
-    job.y = single.y;
-    job.streams = true;
-    product_of(t)->matmul(&job, cut, n_rows, p.scratch);
-    product_of(t)->matmul(&job, 0, cut, p.scratch);
-    check(same_bits(single.y, p.y.y, n_y), "matmul depends on the rows", t->name, n, cut);
-    check(guarded_whole(&single), "matmul of some rows writes outside", t->name, n, cut);
+    /* in two ranges of rows, in both orders of reading them: the same bits */
+    for (int streams = 0; streams < 2; streams++) {
+        size_t cut = random_bits() % (n_rows + 1);
+        KernelsMatmulJob job = p.job;
+        memcpy(single.y, before.y, n_y * sizeof(float));
+        job.y = single.y;
+        job.streams = streams;
+        product_of(t)->matmul(&job, cut, n_rows, p.scratch);
+        product_of(t)->matmul(&job, 0, cut, p.scratch);
+        check(same_bits(single.y, p.y.y, n_y), "matmul depends on the rows", t->name, n, cut);
+        check(guarded_whole(&single), "matmul of some rows writes outside", t->name, n, cut);
+    }
     free(wanted.all), free(single.all), free(before.all);
     product_deinit(&p);
 }

@@ -196,18 +196,13 @@ ALWAYS_INLINE void direct_tile(Rows *rows, size_t row_end, size_t element_bytes,
  * of F16 from memory with 1, 4, 8 tokens: 52, 64, 74 instead of 64, 91, 94. */
 ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, size_t row_end,
                                size_t element_bytes, VectorAt *at, DecodeGroup *decode) {
-    if (element_bytes && job->streams) {
-        size_t quarter = (row_end - row_begin + KERNELS_MATMUL_ROWS - 1) / KERNELS_MATMUL_ROWS;
-        Rows rows = { .job = job, .apart = quarter, .ahead = KERNELS_STREAM_AHEAD };
-        for (size_t row = row_begin; row < row_begin + quarter; row++) {
-            rows.first = row;
-            direct_tile(&rows, row_end, element_bytes, at, decode);
-        }
-        return;
-    }
-    Rows rows = { .job = job, .apart = 1, .ahead = KERNELS_MATMUL_ROWS * job->row_bytes };
-    for (size_t row = row_begin; row < row_end; row += KERNELS_MATMUL_ROWS) {
-        rows.first = row;
+    bool streams = element_bytes && job->streams;
+    size_t n_tiles = (row_end - row_begin + KERNELS_MATMUL_ROWS - 1) / KERNELS_MATMUL_ROWS;
+    Rows rows = { .job = job,
+                  .apart = streams ? n_tiles : 1,
+                  .ahead = streams ? KERNELS_STREAM_AHEAD : KERNELS_MATMUL_ROWS * job->row_bytes };
+    for (size_t i = 0; i < n_tiles; i++) {
+        rows.first = row_begin + i * (streams ? 1 : KERNELS_MATMUL_ROWS);
         direct_tile(&rows, row_end, element_bytes, at, decode);
     }
 }
