@@ -5,9 +5,11 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
-unsigned kernels_cpu_sets(void) {
+KernelsCpu kernels_cpu(void) {
     unsigned long caps = getauxval(AT_HWCAP);
-    if (!(caps & HWCAP_ASIMD)) return KERNELS_REF;
-    unsigned sets = KERNELS_REF | KERNELS_NEON;
-    return caps & HWCAP_ASIMDDP ? sets | KERNELS_DOTPROD : sets;
+    KernelsCpu cpu = { .sets = KERNELS_REF };
+    if (!(caps & HWCAP_ASIMD)) return cpu;
+    cpu.sets |= KERNELS_NEON;
+    if (caps & HWCAP_ASIMDDP) cpu.sets |= KERNELS_DOTPROD;
+    return cpu;
 }

@@ -1,6 +1,6 @@
 /* A processor that this program has no kernels of its own for. */
 #include "kernels/kernels_internal.h"
 
-unsigned kernels_cpu_sets(void) {
-    return KERNELS_REF;
+KernelsCpu kernels_cpu(void) {
+    return (KernelsCpu){ .sets = KERNELS_REF };
 }

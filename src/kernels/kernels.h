@@ -218,8 +218,8 @@ typedef enum KernelsSet {
     KERNELS_AVX2 = 1 << 1,     /* x86-64 with AVX2, FMA, F16C */
     KERNELS_AVX512 = 1 << 2,   /* x86-64 with AVX-512 F, BW, DQ, VL */
     KERNELS_NEON = 1 << 3,     /* AArch64 */
-    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI, GFNI and AMX tiles: prompts alone */
-    KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI and VBMI: int8 products alone */
+    KERNELS_AMX = 1 << 4,      /* x86-64 with VNNI and AMX tiles: prompts alone */
+    KERNELS_VNNI = 1 << 5,     /* x86-64 with AVX-512 VNNI, VBMI and GFNI: int8 products alone */
     KERNELS_DOTPROD = 1 << 6,  /* AArch64 with dot product: int8 products alone */
     KERNELS_BF16_SET = 1 << 7, /* x86-64 of AMD with AVX-512 BF16: bf16 products alone */
     KERNELS_MADDUBS = 1 << 8,  /* x86-64 with AVX2: int8 products alone */

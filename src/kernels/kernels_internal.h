@@ -20,8 +20,12 @@ void kernels_fill_amx(KernelTable *table);
 void kernels_fill_neon(KernelTable *table);
 void kernels_fill_dotprod(KernelTable *table);
 
-/* Sets of the processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */
-unsigned kernels_cpu_sets(void);
+/* The processor that runs this, by its own registers (cpu_x86.c, cpu_arm.c). */
+typedef struct KernelsCpu {
+    unsigned sets; /* that it has */
+    bool streams;  /* KernelTable.streams */
+} KernelsCpu;
+KernelsCpu kernels_cpu(void);
 
 static inline KernelsForms one_form(KernelsArithmetic arithmetic) {
     return (KernelsForms){ .few = arithmetic, .many = arithmetic };

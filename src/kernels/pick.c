@@ -60,7 +60,7 @@ const char *kernels_set_name(KernelsSet set) {
 unsigned kernels_available(void) {
     unsigned built = 0;
     for (size_t i = 0; i < N_ELEMENTS(sets); i++) built |= sets[i].fill ? sets[i].set : 0;
-    return built & kernels_cpu_sets();
+    return built & kernels_cpu().sets;
 }
 
 enum { NAMES_SIZE = 128 };
@@ -112,6 +112,7 @@ Status kernels_pick(unsigned mask, KernelTable *ret, Err *err) {
     for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
         if (usable & sets[i].set) sets[i].fill(&table);
     }
+    table.streams = kernels_cpu().streams;
     *ret = table;
     return STATUS_OK;
 }

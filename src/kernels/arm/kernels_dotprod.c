@@ -1,5 +1,5 @@
 /* The set for AArch64 with dot product (SDOT): products of quantised weights in int8. Everything
- * else is left to neon. Built with this set's flags; nothing in it may run before kernels_cpu_sets
+ * else is left to neon. Built with this set's flags; nothing in it may run before kernels_cpu
  * has said that the machine has them.
  *
  * An output is one vector of four partial sums. For each 32 inputs in order: the integer dot

@@ -1,5 +1,5 @@
 /* The set for AArch64: vec/ over this set's vectors. Built with this set's flags; nothing in it may
- * run before kernels_cpu_sets has said that the machine has them. */
+ * run before kernels_cpu has said that the machine has them. */
 #include "kernels/arm/vec_neon.h"
 
 #include "kernels/arm/blocks_neon.h"

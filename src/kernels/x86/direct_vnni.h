@@ -5,7 +5,9 @@
  * As streams (KernelsMatmulJob.streams), rows are read whole, the halves of a part side by side.
  * Measured on a Xeon, one thread, ns for a slab of Q4_0 from memory with 1, 4, 8 tokens: 16, 21,
  * 30, by blocks 20, 25, 31; of Q8_0 29, 30, 37, by blocks 33, 39, 44. With 16 tokens they are
- * slower: inputs come from L2 for each pair of rows.
+ * slower: inputs come from L2 for each pair of rows. Intel's processors do two products a cycle,
+ * each of which takes five, and their schedulers do not hold enough of those to come to keep both
+ * busy with four sums: four tokens at a time (8 from L2: 28 ns, two at a time 32).
  *
  * By blocks: with one or two tokens memory decides, and rows are read whole too. With more, one
  * slab after the other is done for BLOCK_ROWS rows: its inputs stay in L1, and weights come by
@@ -18,6 +20,7 @@
 enum {
     DIRECT_TOKENS = 16,
     DIRECT_ROWS = 2,
+    DIRECT_MOST = 4, /* tokens side by side */
     STREAMS_TOKENS = 8,
     WHOLE_TOKENS = 2,
     WHOLE_AHEAD = 4, /* rows */
@@ -47,15 +50,15 @@ static inline bool has_second(const Direct *d, size_t row) {
     return row + d->apart < d->row_end;
 }
 
-/* Some rows' slabs times n_tokens (1 or 2) inputs, added to sums [n_tokens, sum_floats]. ends: they
- * are the last of a group. */
+/* Some rows' slabs times n_tokens (1, 2, 4) inputs, added to sums [n_tokens, sum_floats]. ends:
+ * they are the last of a group. */
 ALWAYS_INLINE void direct_tokens(const Slab w[DIRECT_ROWS], const uint8_t *inputs, size_t x_stride,
                                  size_t n_tokens, DotType type, bool ends, float *sums) {
     size_t halves = n_scales(type.kind), steps = SLAB_STEPS / halves;
-    const KernelsInputSlab *x[2];
+    const KernelsInputSlab *x[DIRECT_MOST];
     UNROLL for (size_t t = 0; t < n_tokens; t++) x[t] = (const void *)(inputs + t * x_stride);
     UNROLL for (size_t h = 0; h < halves; h++) {
-        __m512i dots[2][DIRECT_ROWS];
+        __m512i dots[DIRECT_MOST][DIRECT_ROWS];
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
             __m512i begin = correction(x[t], h, halves, type.zero);
             UNROLL for (size_t r = 0; r < DIRECT_ROWS; r++) dots[t][r] = begin;
@@ -109,6 +112,9 @@ ALWAYS_INLINE void direct_slab(const Direct *d, const uint8_t *const w[DIRECT_RO
     }
     bool ends = s % SLAB_GROUP == SLAB_GROUP - 1 || s + 1 == d->shape.n_slabs;
     size_t t = 0, stride = job->x_stride;
+    for (; order == DIRECT_STREAMS && t + 4 <= job->n_tokens; t += 4) {
+        direct_tokens(slab, x + t * stride, stride, 4, type, ends, sums + t * sum_floats(type));
+    }
     for (; t + 2 <= job->n_tokens; t += 2) {
         direct_tokens(slab, x + t * stride, stride, 2, type, ends, sums + t * sum_floats(type));
     }

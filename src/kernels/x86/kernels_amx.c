@@ -1,6 +1,6 @@
 /* The set for AMX: products of prompts in bf16 tiles, but those of F32. Everything else is left to
  * the sets before it: for text that is written, which memory decides, they take less time to make
- * weights ready. Nothing in it may run before kernels_cpu_sets has said that the machine has the
+ * weights ready. Nothing in it may run before kernels_cpu has said that the machine has the
  * instructions and the system has permitted them. */
 #include "kernels/x86/attention_amx.h"
 #include "kernels/x86/matmul_amx.h"
@@ -52,7 +52,6 @@ static double peak_f16_amx(size_t n_rounds) {
 
 void kernels_fill_amx(KernelTable *table) {
     table->name = "amx";
-    table->streams = true; /* as all processors that have tiles are Xeons */
     set_form(table, KERNELS_BF16_TILES, pack_bf16_tiles, unpack_bf16_tiles);
     table->peak[KERNELS_BF16_TILES] = peak_bf16_amx;
     set_form(table, KERNELS_BF16_PART_TILES, pack_bf16_part_tiles, unpack_bf16_part_tiles);

@@ -1,5 +1,5 @@
 /* The set for AVX-512 F, BW, DQ and VL: vec/ over this set's vectors. Built with this set's
- * flags; nothing in it may run before kernels_cpu_sets has said that the machine has them. */
+ * flags; nothing in it may run before kernels_cpu has said that the machine has them. */
 #include "kernels/x86/vec_avx512.h"
 
 #include "kernels/vec/vec_matmul.h"

@@ -1,5 +1,5 @@
 /* The set for AVX-512 BF16: products of BF16 weights by VDPBF16PS. Everything else is left to the
- * sets before it. Built with this set's flags; nothing in it may run before kernels_cpu_sets has
+ * sets before it. Built with this set's flags; nothing in it may run before kernels_cpu has
  * said that the machine has them.
  *
  * An output is a vector of 16 partial sums of pairs, which takes the inputs in order, 32 at a time,

@@ -1,6 +1,6 @@
 /* The set for AVX2 without dot products: products of quantised weights in int8, by VPMADDUBSW.
  * Everything else is left to the sets before it. Built with AVX2's flags; nothing in it may run
- * before kernels_cpu_sets has said that the machine has them. */
+ * before kernels_cpu has said that the machine has them. */
 #include "kernels/x86/matmul_maddubs.h"
 
 INT8_TYPES(DEFINE_MATMUL)

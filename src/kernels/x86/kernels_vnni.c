@@ -1,6 +1,6 @@
 /* The set for AVX-512 with VNNI and VBMI: products of quantised weights in int8. Everything else is
  * left to the sets before it. Built with this set's flags; nothing in it may run before
- * kernels_cpu_sets has said that the machine has them. */
+ * kernels_cpu has said that the machine has them. */
 #include "kernels/x86/matmul_vnni.h"
 
 INT8_TYPES(DEFINE_MATMUL)

@@ -129,13 +129,20 @@ ALWAYS_INLINE __m512 gather_halves(const uint8_t *p, size_t stride, size_t offse
     return _mm512_cvtph_ps(_mm512_castsi512_si256(words));
 }
 
+/* The upper four bits of each byte: a product of bit matrices is one operation, to shift and to
+ * mask would be two. */
+ALWAYS_INLINE __m512i high_nibbles(__m512i bytes) {
+    const uint64_t shift_by_4 = 0x1020408000000000;
+    return _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64((long long)shift_by_4), 0);
+}
+
 /* Low halves of 16 bytes of each block are elements 0-15, high halves 16-31. */
 ALWAYS_INLINE void gather_nibbles(const uint8_t *p, size_t stride, __m512i q[SLAB_STEPS]) {
     __m512i bytes[4];
     gather_16(p, stride, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
         q[k] = and_bytes(bytes[k], 15);
-        q[k + 4] = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        q[k + 4] = high_nibbles(bytes[k]);
     }
 }
 
@@ -297,7 +304,7 @@ ALWAYS_INLINE Slab unpack_q5_k(const uint8_t *p) {
     Slab s;
     transpose_128(a + 48, b + 48, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
-        __m512i high = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        __m512i high = high_nibbles(bytes[k]);
         join_groups(and_bytes(bytes[k], 15), high, &s.q[k], &s.q[k + 4]);
     }
     UNROLL for (size_t k = 0; k < SLAB_STEPS; k++) {
@@ -331,7 +338,7 @@ ALWAYS_INLINE Slab unpack_q6_k(const uint8_t *p) {
     transpose_128(a, b, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
         __m512i low = and_bytes(bytes[k], 15);
-        __m512i high = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        __m512i high = high_nibbles(bytes[k]);
         s.q[k] = _mm512_shuffle_i64x2(low, high, 0x88);
         s.q[k + 4] = _mm512_shuffle_i64x2(low, high, 0xDD);
     }
@@ -392,7 +399,7 @@ ALWAYS_INLINE Slab unpack_iq4_xs(const uint8_t *p) {
     transpose_128(a + 8, b + 8, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
         s.q[k] = and_bytes(bytes[k], 15);
-        s.q[k + 4] = and_bytes(_mm512_srli_epi16(bytes[k], 4), 15);
+        s.q[k + 4] = high_nibbles(bytes[k]);
     }
     look_up_iq4(s.q);
     uint16_t high[2];
