@@ -1,6 +1,6 @@
 #pragma once
 /* Few tokens: a slab of two rows of weights is unpacked into registers and used at once for all
- * tokens, two at a time, so that a vector of inputs is loaded for two products. Sums lie in L1.
+ * tokens, some at a time: a vector of inputs is loaded for two products. Sums lie in L1.
  *
  * As streams (KernelsMatmulJob.streams), rows are read whole, the halves of a part side by side.
  * Measured on a Xeon, one thread, ns for a slab of Q4_0 from memory with 1, 4, 8 tokens: 16, 21,
