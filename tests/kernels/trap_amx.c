@@ -3,9 +3,9 @@
  * leaves out is seen so: encodings, operands, and whether the compiler kept every store before what
  * reads it.
  * Ends with 77 (skipped) where the rest of the set, AVX-512 VNNI, VBMI and GFNI, is missing too,
- * where nothing would trap, and where traps are so slow (some virtual machines: 14 us) that the 60
- * million of them would take a quarter of an hour. Source: Intel SDM vol. 2, ch. 2.3 (VEX prefixes,
- * ModRM, SIB) and LDTILECFG to TILEZERO. */
+ * where nothing would trap, and where traps are slow: with 14 us each, as in some virtual machines,
+ * all of them took a quarter of an hour. Source: Intel SDM vol. 2, ch. 2.3 (VEX prefixes, ModRM,
+ * SIB) and LDTILECFG to TILEZERO. */
 #define KERNELS_EMULATED
 #include "kernels/kernels_internal.h"
 #include "kernels/x86/tiles.h"
@@ -99,6 +99,19 @@ static void trap(int number, siginfo_t *info, void *context) {
     n_trapped = 1;
 }
 
+enum { LONGEST_US = 4 };
+
+/* How long a trap takes. */
+static double trap_us(void) {
+    enum { TRAPS = 1000 };
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (size_t i = 0; i < TRAPS; i++) __asm__ volatile("tilerelease" ::: "memory");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double ns = (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
+    return ns / 1e3 / TRAPS;
+}
+
 __attribute__((constructor)) static void begin(void) {
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512vbmi") ||
@@ -113,15 +126,9 @@ __attribute__((constructor)) static void begin(void) {
     }
     struct sigaction action = { .sa_sigaction = trap, .sa_flags = SA_SIGINFO | SA_NODEFER };
     sigaction(SIGILL, &action, NULL);
-    enum { TRAPS = 1000, LONGEST_US = 4 };
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    for (size_t i = 0; i < TRAPS; i++) __asm__ volatile("tilerelease" ::: "memory");
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    double us =
-        (double)(end.tv_sec - start.tv_sec) * 1e6 + (double)(end.tv_nsec - start.tv_nsec) / 1e3;
-    if (us > TRAPS * LONGEST_US) {
-        printf("SKIP: a trap takes %.1f us on this machine\n", us / TRAPS);
+    double us = trap_us();
+    if (us > LONGEST_US) {
+        printf("SKIP: a trap takes %.1f us on this machine\n", us);
         fflush(stdout);
         _exit(77);
     }
