@@ -64,26 +64,46 @@ static inline void emulated_store(size_t t, void *p, size_t stride) {
 static inline float emulated_flush(float x) {
     return fabsf(x) < FLT_MIN ? copysignf(0, x) : x;
 }
-static inline float emulated_bf16(const uint8_t *p) {
-    uint16_t bits;
-    memcpy(&bits, p, sizeof bits);
-    return emulated_flush(gguf_bf16_to_f32(bits));
+
+enum { TILE_COLUMNS = TILE_ROW_BYTES / 4 };
+
+/* sums += x a, each rounded once. */
+static inline void emulated_add(float x, const float *restrict a, float *restrict sums) {
+    for (size_t n = 0; n < TILE_COLUMNS; n++) sums[n] = emulated_flush(fmaf(x, a[n], sums[n]));
 }
 
+/* A row's pairs of bf16 as floats: all first ones, then all second ones. */
+static inline void emulated_pairs(const uint8_t row[TILE_ROW_BYTES], float ret[2][TILE_COLUMNS]) {
+    uint32_t pairs[TILE_COLUMNS], bits[2][TILE_COLUMNS];
+    memcpy(pairs, row, sizeof pairs);
+    for (size_t n = 0; n < TILE_COLUMNS; n++) {
+        bits[0][n] = pairs[n] << 16;
+        bits[1][n] = pairs[n] & 0xFFFF0000;
+    }
+    memcpy(ret, bits, sizeof bits);
+    for (size_t n = 0; n < TILE_COLUMNS; n++) {
+        ret[0][n] = emulated_flush(ret[0][n]);
+        ret[1][n] = emulated_flush(ret[1][n]);
+    }
+}
+
+/* Tests spend their time here. All columns are computed, as compilers make vectors of that; those
+ * that a tile lacks are never stored. */
 static inline void emulated_dot_bf16(size_t c, size_t a, size_t b) {
+    float w[TILE_ROWS_MOST][2][TILE_COLUMNS], x[2][TILE_COLUMNS];
     emulated_fit(c, a, b);
-    size_t n_columns = emulated_config.row_bytes[c] / 4;
+    for (size_t k = 0; k < emulated_config.rows[b]; k++) {
+        emulated_pairs(emulated_tiles[b].bytes[k], w[k]);
+    }
     for (size_t m = 0; m < emulated_config.rows[c]; m++) {
-        float sums[2][TILE_ROW_BYTES / 4] = { { 0 } }, total[TILE_ROW_BYTES / 4];
-        for (size_t k = 0; k < emulated_config.row_bytes[a] / 2; k++) {
-            float x = emulated_bf16(&emulated_tiles[a].bytes[m][2 * k]), *sum = sums[k % 2];
-            for (size_t n = 0; n < n_columns; n++) {
-                float w = emulated_bf16(&emulated_tiles[b].bytes[k / 2][4 * n + k % 2 * 2]);
-                sum[n] = emulated_flush(fmaf(x, w, sum[n]));
-            }
+        float sums[2][TILE_COLUMNS] = { { 0 } }, total[TILE_COLUMNS];
+        emulated_pairs(emulated_tiles[a].bytes[m], x);
+        for (size_t k = 0; k < emulated_config.rows[b]; k++) {
+            emulated_add(x[0][k], w[k][0], sums[0]);
+            emulated_add(x[1][k], w[k][1], sums[1]);
         }
         memcpy(total, emulated_tiles[c].bytes[m], sizeof total);
-        for (size_t n = 0; n < n_columns; n++) {
+        for (size_t n = 0; n < TILE_COLUMNS; n++) {
             total[n] = emulated_flush(total[n] + emulated_flush(sums[0][n] + sums[1][n]));
         }
         memcpy(emulated_tiles[c].bytes[m], total, sizeof total);
