@@ -63,9 +63,8 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return vfmaq_f32(c, a, b);
 }
-/* a *b + c in all lanes */
-static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
-    return vec_fma(a, vec_set1(*b), c);
+static inline Vec vec_add_product(Vec sum, Vec a, Vec b) {
+    return vec_fma(a, b, sum);
 }
 /* NaN where one of them is */
 static inline Vec vec_max(Vec a, Vec b) {

@@ -9,8 +9,8 @@
 #include "kernels/kernels_internal.h"
 
 /* Of a tile of outer products. */
-static inline Vec outer_add(Vec sum, Vec w, const float *x) {
-    return vec_fma_one(w, x, sum);
+static inline Vec outer_add(Vec sum, Vec w, Vec x) {
+    return vec_add_product(sum, w, x);
 }
 #include "kernels/vec/vec_group.h"
 #include "kernels/vec/vec_outer.h"

@@ -12,8 +12,8 @@
 #include "kernels/x86/vec_avx512.h"
 
 /* Of a tile of outer products; units are pairs. */
-static inline Vec outer_add(Vec sum, Vec w, const float *x) {
-    DOT_BF16_ONE(sum, w, *x);
+static inline Vec outer_add(Vec sum, Vec w, Vec x) {
+    DOT_BF16(sum, _mm512_castps_si512(w), _mm512_castps_si512(x));
     return sum;
 }
 #include "kernels/vec/vec_outer.h"

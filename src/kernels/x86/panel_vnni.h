@@ -102,7 +102,7 @@ ALWAYS_INLINE void tile_steps(const Strip *strip, Begins *begins,
             } else {
                 ADD_SCALED(sums[t][r], dots[t][r], scale[t], d);
             }
-            if (n_addends(kind)) ADD_ADDENDS(sums[t][r], m, total[t]);
+            if (n_addends(kind)) MULTIPLY_ADD(sums[t][r], m, total[t]);
         }
     }
 }

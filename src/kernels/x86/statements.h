@@ -3,11 +3,9 @@
  * out of registers: a third of the speed of the tiles.
  *     DOT_BYTES(sums, w, x)            int32 sums += four products a lane; w unsigned, x signed
  *     DOT_BF16(sums, a, b)             f32 sums += two products of bf16 a lane
- *     DOT_BF16_ONE(sums, a, b)         the same with one pair b, in memory, for all lanes
- *     ADD_ONE(sums, w, x)              f32 sums += w x; x, in memory, the same for all lanes
  *     ADD_PRODUCTS(sums, dots, w)      f32 sums += dots w; dots int32, lost
  *     ADD_SCALED(sums, dots, scale, w) f32 sums += dots (scale w); each step rounded
- *     ADD_ADDENDS(sums, m, x)          f32 sums += m x
+ *     MULTIPLY_ADD(sums, w, x)         f32 sums += w x
  *     HOLD(v)                          v in a register: GCC would rather load it again for each use
  *     KEEP(v)                          v is computed though nobody reads it
  *     HOLD_MEMORY(array)               an array in memory, of which operations take one number for
@@ -21,9 +19,6 @@
 #else
 #define DOT_BYTES(sums, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x))
 #define DOT_BF16(sums, a, b) __asm__("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b))
-#define DOT_BF16_ONE(sums, a, b)                                                                   \
-    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(a), "m"(b))
-#define ADD_ONE(sums, w, x) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(x))
 #define ADD_PRODUCTS(sums, dots, w)                                                                \
     __asm__("vcvtdq2ps %1, %1\n\t"                                                                 \
             "vfmadd231ps %2, %1, %0"                                                               \
@@ -38,7 +33,7 @@
                 : "+v"(sums), "+v"(dots), "=&v"(factor)                                            \
                 : "v"(scale), "v"(w));                                                             \
     } while (0)
-#define ADD_ADDENDS(sums, m, x) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sums) : "v"(m), "v"(x))
+#define MULTIPLY_ADD(sums, w, x) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sums) : "v"(w), "v"(x))
 #define HOLD(v) __asm__("" : "+v"(v))
 #define KEEP(v) __asm__ volatile("" : "+v"(v))
 #define HOLD_MEMORY(array) __asm__("" : "+m"(array))

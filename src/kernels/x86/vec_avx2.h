@@ -64,9 +64,8 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
-/* a *b + c in all lanes */
-static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
-    return vec_fma(a, vec_set1(*b), c);
+static inline Vec vec_add_product(Vec sum, Vec a, Vec b) {
+    return vec_fma(a, b, sum);
 }
 /* b where one of them is NaN */
 static inline Vec vec_max(Vec a, Vec b) {

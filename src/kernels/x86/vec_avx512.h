@@ -61,10 +61,10 @@ static inline Vec vec_div(Vec a, Vec b) {
 static inline Vec vec_fma(Vec a, Vec b, Vec c) {
     return _mm512_fmadd_ps(a, b, c);
 }
-/* a *b + c in all lanes */
-static inline Vec vec_fma_one(Vec a, const float *b, Vec c) {
-    ADD_ONE(c, a, *b);
-    return c;
+/* vec_fma for a sum that stays in its register */
+static inline Vec vec_add_product(Vec sum, Vec a, Vec b) {
+    MULTIPLY_ADD(sum, a, b);
+    return sum;
 }
 /* b where one of them is NaN */
 static inline Vec vec_max(Vec a, Vec b) {

@@ -28,13 +28,10 @@ EMULATED simde__m512 lanes_dot_bf16(simde__m512 sums, simde__m512i a, simde__m51
 }
 #define DOT_BYTES(sums, w, x) ((sums) = lanes_dot_bytes(sums, w, x))
 #define DOT_BF16(sums, a, b) ((sums) = lanes_dot_bf16(sums, a, b))
-#define DOT_BF16_ONE(sums, a, b)                                                                   \
-    DOT_BF16(sums, _mm512_castps_si512(a), _mm512_castps_si512(_mm512_set1_ps(b)))
-#define ADD_ONE(sums, w, x) ((sums) = _mm512_fmadd_ps(w, _mm512_set1_ps(x), sums))
 #define ADD_PRODUCTS(sums, dots, w) ((sums) = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), w, sums))
 #define ADD_SCALED(sums, dots, scale, w)                                                           \
     ((sums) = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_mul_ps(scale, w), sums))
-#define ADD_ADDENDS(sums, m, x) ((sums) = _mm512_fmadd_ps(m, x, sums))
+#define MULTIPLY_ADD(sums, w, x) ((sums) = _mm512_fmadd_ps(w, x, sums))
 #define HOLD(v) ((void)(v))
 #define KEEP(v) ((void)(v))
 #define HOLD_MEMORY(array) ((void)(array))
