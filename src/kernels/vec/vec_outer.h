@@ -91,7 +91,7 @@ ALWAYS_INLINE void outer_tile(const float *w, const float *x, size_t x_stride, s
             weights[v] = vec_hold(vec_load(w + v * VEC_LANES));
         }
         UNROLL for (size_t t = 0; t < n_tokens; t++) {
-            /* held: of 24 multiply-adds with operands in memory, loads would take longer */
+            /* in a register: loads for each product would take longer than the products */
             Vec input = vec_hold(vec_set1(x[t * x_stride + s]));
             UNROLL for (size_t v = 0; v < OUTER_VECS; v++) {
                 acc[t][v] = outer_add(acc[t][v], weights[v], input);

@@ -2,8 +2,6 @@
 /* The instructions of tiles.h in plain C, for tests on processors without them: the same numbers,
  * bit for bit what the manual's pseudocode gives, and an assertion where the processor would raise
  * an exception. */
-#include "gguf/blocks.h"
-
 #include <assert.h>
 #include <float.h>
 #include <math.h>
