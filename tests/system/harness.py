@@ -192,6 +192,15 @@ class Daemon:
     def post(self, path, body, type=None, **more):
         return self.request("POST", path, body, type, **more)
 
+    def settled(self, name, most, seconds=8):
+        """What the server counts, once there are `most` of `name` at the most, or time is up."""
+        end = time.monotonic() + seconds
+        while True:
+            server = self.get("/v1/status").json()["server"]
+            if server[name] <= most or time.monotonic() >= end:
+                return server
+            time.sleep(0.02)
+
     def add(self, text, **more):
         return self.post("/v1/documents", {"text": text, **more})
 

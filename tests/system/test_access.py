@@ -89,6 +89,7 @@ def connections_of_one_user():
 
         got = as_user(NOBODY.pw_uid, NOBODY.pw_gid, [], hold)
         equal(got, [20, 503, "1", "busy"], "one user's share")
+        d.settled("connections", 1)
         mine = [d.connect() for _ in range(19)]
         equal(d.get("/healthz").status, 200, "root has a share of its own")
         for s in mine:
