@@ -192,7 +192,7 @@ class Daemon:
     def post(self, path, body, type=None, **more):
         return self.request("POST", path, body, type, **more)
 
-    def settled(self, name, most, seconds=8):
+    def settled(self, name, most, seconds=5):
         """What the server counts, once there are `most` of `name` at the most, or time is up."""
         end = time.monotonic() + seconds
         while True:

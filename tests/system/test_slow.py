@@ -119,7 +119,7 @@ def stalled_streams_end():
         equal(d.post("/v1/ask", {"question": "When was LLaMA 2 released?"}).status, 200,
               "threads come free from streams that nobody reads")
         check(time.monotonic() - start < 8, "soon", time.monotonic() - start)
-        equal(d.settled("streams", 0)["streams"], 0, "stalled streams are cut off")
+        equal(d.settled("streams", 0, seconds=8)["streams"], 0, "stalled streams are cut off")
 
 
 def clients_that_leave():

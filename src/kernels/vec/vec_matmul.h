@@ -84,6 +84,7 @@ ALWAYS_INLINE void prefetch_group(const uint8_t *row, size_t g, size_t element_b
  * with 1, 4, 8 tokens: 70, 73, 96; along whole rows 70, 95, 103. */
 
 enum { BLOCK_TILES = 4, CHUNK = 512 };
+_Static_assert(CHUNK % 32 == 0, "whole groups");
 
 /* The rows of a tile; past the last one, the first again. */
 typedef struct Rows {
@@ -98,6 +99,7 @@ typedef struct Block {
     Rows tiles[BLOCK_TILES];
     size_t n_tiles, stride;
     size_t chunk; /* inputs */
+    bool stream;  /* what is fetched is KERNELS_STREAM_AHEAD, not what comes next */
 } Block;
 
 /* Inputs [begin, end), and the bytes from their weights to those that are fetched meanwhile. */
@@ -222,13 +224,12 @@ ALWAYS_INLINE void direct_block(const Block *block, size_t element_bytes, Vector
                                 DecodeGroup *decode) {
     const KernelsMatmulJob *job = block->tiles->job;
     Column sums[BLOCK_TILES][FEW_TOKENS];
-    bool stream = job->streams && job->n_tokens == 1;
     Chunk chunk = { 0 };
     do {
         chunk.end = MIN(chunk.begin + block->chunk, job->n);
         for (size_t i = 0; i < block->n_tiles; i++) {
-            chunk.ahead =
-                stream ? KERNELS_STREAM_AHEAD : bytes_to_next(block, i, &chunk, element_bytes);
+            chunk.ahead = block->stream ? KERNELS_STREAM_AHEAD
+                                        : bytes_to_next(block, i, &chunk, element_bytes);
             direct_tile(&block->tiles[i], &chunk, element_bytes, at, decode, sums[i]);
         }
         chunk.begin = chunk.end;
@@ -253,7 +254,9 @@ ALWAYS_INLINE void direct_rows(const KernelsMatmulJob *job, size_t row_begin, si
                                size_t element_bytes, VectorAt *at, DecodeGroup *decode) {
     bool streams = element_bytes && job->streams, one = job->n_tokens == 1;
     size_t n_tiles = (row_end - row_begin + KERNELS_MATMUL_ROWS - 1) / KERNELS_MATMUL_ROWS;
-    Block block = { .stride = streams ? 1 : KERNELS_MATMUL_ROWS, .chunk = one ? job->n : CHUNK };
+    Block block = { .stride = streams ? 1 : KERNELS_MATMUL_ROWS,
+                    .chunk = one ? job->n : CHUNK,
+                    .stream = streams && one };
     for (size_t i = 0; i < n_tiles; i += block.n_tiles) {
         block.n_tiles = MIN(n_tiles - i, (size_t)(one ? 1 : BLOCK_TILES));
         for (size_t b = 0; b < block.n_tiles; b++) {
