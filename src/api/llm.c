@@ -167,7 +167,8 @@ static size_t reuse(FonteLlm *llm, const int32_t *prompt, size_t n_prompt) {
     assert(status == STATUS_OK);
     (void)status;
     llm->n_held = llm->n_rows = 0;
-    for (size_t i = 0; i < n_prompt; i++) hold(llm, prompt[i]);
+    size_t n_to_read = llm_n_to_read(llm->context, n_prompt);
+    for (size_t i = 0; i < n_to_read; i++) hold(llm, prompt[i]);
     return n;
 }
 

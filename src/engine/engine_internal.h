@@ -115,6 +115,11 @@ struct Engine {
     EngineStats stats;
 };
 
+/* Tokens of its prompt that a stream reads. */
+static inline size_t engine_n_to_read(const Engine *e, const EngineStream *s) {
+    return llm_n_to_read(e->context, s->job.n_prompt);
+}
+
 /* schedule.c */
 void *engine_run(void *engine);
 /* The stream ends here: with `end`, or, where that is ENGINE_GOES_ON, with status and err. Takes

@@ -22,7 +22,7 @@ static size_t common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b)
 /* Tokens of a stream that may stand for those of another's prompt. */
 static size_t n_shared(const Engine *e, const EngineStream *s) {
     if (llm_context_reads_as_it_writes(e->context)) return s->n_read;
-    return MIN(s->n_read, s->job.n_prompt);
+    return MIN(s->n_read, engine_n_to_read(e, s));
 }
 
 static Kept *find_kept(Engine *e, const EngineStream *s, size_t *ret_n) {
@@ -46,7 +46,7 @@ Status prefix_begin(Engine *e, EngineStream *s, Err *err) {
     LlmSeq from = kept ? kept->seq : 0;
     for (const EngineStream *o = e->active; o; o = o->next) {
         if (o == s || o->state < STREAM_READING || o->job.space != s->job.space) continue;
-        size_t known = MAX(n_shared(e, o), o->job.n_prompt);
+        size_t known = MAX(n_shared(e, o), engine_n_to_read(e, o));
         size_t shared = common(o->tokens, known, s->tokens, s->job.n_prompt - 1);
         soon = MAX(soon, shared);
         if (MIN(shared, n_shared(e, o)) <= n) continue;

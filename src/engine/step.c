@@ -45,7 +45,7 @@ static void add_writing(Engine *e, Step *step, EngineStream *s, bool drafts) {
 }
 
 static void add_reading(Engine *e, Step *step, EngineStream *s, size_t max) {
-    size_t n = MIN(max, s->job.n_prompt - s->n_read);
+    size_t n = MIN(max, engine_n_to_read(e, s) - s->n_read);
     for (size_t i = 0; i < n; i++) {
         size_t at = s->n_read + i;
         add_token(e, step, s, s->tokens[at], at + 1 == s->job.n_prompt);
@@ -54,22 +54,34 @@ static void add_reading(Engine *e, Step *step, EngineStream *s, size_t max) {
     step->n_prompt += n;
 }
 
+static void read_or_write(Engine *e, EngineStream *s) {
+    s->state = s->n_read < engine_n_to_read(e, s) ? STREAM_READING : STREAM_WRITING;
+}
+
+/* Streams that were admitted begin with what is computed already, or wait for it. */
+static Status begin_admitted(Engine *e, Err *err) {
+    for (EngineStream *s = e->active; s; s = s->next) {
+        if (s->state != STREAM_ADMITTED) continue;
+        Status status = prefix_begin(e, s, err);
+        if (status == STATUS_BUSY) continue;
+        TRY(status);
+        read_or_write(e, s);
+    }
+    return STATUS_OK;
+}
+
 static Status fill(Engine *e, Step *step, Err *err) {
+    TRY(begin_admitted(e, err));
     size_t n_writing = count_writing(e),
            rest = pace_slice(&e->pace, e->options.gap_ratio, n_writing);
     for (EngineStream *s = e->active; s; s = s->next) {
         s->n_rows = s->n_in_step = 0;
         if (s->state == STREAM_WRITING) {
-            add_writing(e, step, s, n_writing <= MOST_WRITERS_TO_DRAFT_FOR);
+            bool begun = s->n_known > s->job.n_prompt;
+            add_writing(e, step, s, begun && n_writing <= MOST_WRITERS_TO_DRAFT_FOR);
         }
     }
     for (EngineStream *s = e->active; s && rest > step->n_prompt; s = s->next) {
-        if (s->state == STREAM_ADMITTED) {
-            Status status = prefix_begin(e, s, err);
-            if (status == STATUS_BUSY) continue;
-            TRY(status);
-            s->state = STREAM_READING;
-        }
         if (s->state == STREAM_READING) add_reading(e, step, s, rest - step->n_prompt);
     }
     return STATUS_OK;
@@ -136,9 +148,10 @@ static Status take_rows(Engine *e, EngineStream *s, EngineEnd *ret_end, Err *err
 
 static Status after(Engine *e, EngineStream *s, EngineEnd *ret_end, Err *err) {
     *ret_end = ENGINE_GOES_ON;
+    if (s->n_in_step == 0) return STATUS_OK;
     s->n_read += s->n_in_step;
+    read_or_write(e, s);
     if (s->n_rows == 0) return STATUS_OK;
-    s->state = STREAM_WRITING;
     return take_rows(e, s, ret_end, err);
 }
 
@@ -152,6 +165,9 @@ Status engine_step(Engine *e, Err *err) {
                                       .n_drafted = step.n_drafted,
                                       .n_read = step.n_prompt,
                                       .us = (double)(clock_us() - begin_us) });
+    pthread_mutex_lock(&e->lock);
+    e->stats.n_steps++;
+    pthread_mutex_unlock(&e->lock);
     for (EngineStream **at = &e->active; *at;) {
         EngineStream *s = *at;
         EngineEnd end;
@@ -164,8 +180,5 @@ Status engine_step(Engine *e, Err *err) {
         *at = s->next;
         engine_finish(e, s, end, status, &stream_err);
     }
-    pthread_mutex_lock(&e->lock);
-    e->stats.n_steps++;
-    pthread_mutex_unlock(&e->lock);
     return STATUS_OK;
 }

@@ -6,7 +6,8 @@
  * that its length alone decides. So results are the same bit for bit whichever rows or tokens are
  * computed together, on any number of threads. Different sets round differently (tolerances:
  * tests/kernels/tolerance.h).
- * Weights are multiplied as the numbers that gguf_decode_row gives, or the nearest bf16. That, and
+ * Weights are multiplied as the numbers that gguf_decode_row gives, or the nearest bf16, or the
+ * nearest of 255 steps (KernelsProduct.rounds). That, and
  * what activations are rounded to before, depends on set and type (KernelsArithmetic) and on
  * whether the token is read or written (KernelsUse); it never depends on other rows or tokens.
  * Alignment: none is needed unless said. Overlap: none unless said.
@@ -168,6 +169,8 @@ typedef struct KernelsProduct {
     KernelsMatmul *matmul;
     KernelsForms forms;
     size_t many_rows; /* how many rows at once suit it with many tokens */
+    bool rounds;      /* weights once more: to multiples of the 127th part of the largest that a
+                         group of blocks can hold, those whose inputs share a scale */
 } KernelsProduct;
 
 /* Few tokens take weights from memory as fast as it gives them, and how it gives most depends on
@@ -209,8 +212,9 @@ static inline bool kernels_same_product(const KernelTable *table, uint32_t type)
 
 /* One more whenever a set rounds in another way than before: records of results say by which they
  * were computed. 2: inputs of superblocks share scales (vnni). 3: prompts in bf16 (amx). 4: pages
- * of attention over prompts (amx). */
-enum { KERNELS_REVISION = 4 };
+ * of attention over prompts (amx). 5: prompts in Q4_K and Q5_K round weights (vnni), and their last
+ * token is computed as what is written. */
+enum { KERNELS_REVISION = 5 };
 
 /* Sets of kernels; a mask is an OR of them. */
 typedef enum KernelsSet {

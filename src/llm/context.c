@@ -181,6 +181,10 @@ bool llm_context_reads_as_it_writes(const LlmContext *c) {
            c->kernels.attention[KERNELS_READING][kv] == c->kernels.attention[KERNELS_WRITING][kv];
 }
 
+size_t llm_n_to_read(const LlmContext *c, size_t n_prompt) {
+    return llm_context_reads_as_it_writes(c) ? n_prompt : n_prompt - 1;
+}
+
 size_t llm_context_page_tokens(const LlmContext *c) {
     return llm_kvcache_layout(c->kv)->page_tokens;
 }

@@ -1,5 +1,5 @@
-/* The prompt is read in slices, so that whoever waits can be told and can stop it. Only the last
- * token of a prompt needs logits. */
+/* The prompt is read in slices, so that whoever waits can be told and can stop it. Only its last
+ * token needs logits, and is computed as what is written after it. */
 #include "llm/generate.h"
 
 #include "base/clock.h"
@@ -39,13 +39,16 @@ static Status cancelled(Err *err) {
 static Status read_prompt(Run *r, const int32_t *prompt, size_t n_prompt, Err *err) {
     LlmToken tokens[SLICE_TOKENS];
     const GenerateOptions *o = r->options;
+    size_t n_to_read = llm_n_to_read(r->context, n_prompt);
     for (size_t at = llm_seq_length(r->context, r->seq); at < n_prompt;) {
-        size_t n = MIN(n_prompt - at, (size_t)SLICE_TOKENS);
+        bool is_written = at == n_to_read;
+        size_t n = is_written ? 1 : MIN(n_to_read - at, (size_t)SLICE_TOKENS);
         if (o->reading && !o->reading(o->user, at, n_prompt)) return cancelled(err);
         for (size_t i = 0; i < n; i++)
             tokens[i] = (LlmToken){ .id = prompt[at + i],
                                     .seq = r->seq,
-                                    .want_logits = at + i + 1 == n_prompt };
+                                    .want_logits = at + i + 1 == n_prompt,
+                                    .is_written = is_written };
         TRY(llm_eval(r->context, tokens, n, err));
         at += n;
         r->done->n_read += n;

@@ -3,6 +3,7 @@
  * over it. */
 #include "engine/engine.h"
 #include "gguf/convert.h"
+#include "gguf/quantize.h"
 #include "llm/tokenizer.h"
 
 #include <stdio.h>
@@ -25,17 +26,24 @@ static inline void fixture_check(Status status, const Err *err) {
     abort();
 }
 
-static inline LlmModel *fixture_model(void) {
-    char folder[1024], file[] = "/tmp/fonte-engine-XXXXXX";
-    snprintf(folder, sizeof folder, "%s/fixtures/tiny-llama", getenv("FONTE_TESTS"));
-    int fd = mkstemp(file);
+static inline void fixture_file(char *ret_path) {
+    int fd = mkstemp(ret_path);
     if (fd < 0) abort();
     close(fd);
+}
+
+/* type: of all matrices; NULL: as it was trained. */
+static inline LlmModel *fixture_model(const char *type) {
+    char folder[1024], trained[] = "/tmp/fonte-engine-XXXXXX", file[] = "/tmp/fonte-engine-XXXXXX";
+    snprintf(folder, sizeof folder, "%s/fixtures/tiny-llama", getenv("FONTE_TESTS"));
     Err err = { 0 };
     LlmModel *model = NULL;
-    fixture_check(gguf_convert(folder, file, NULL, NULL, &err), &err);
+    fixture_file(trained), fixture_file(file);
+    fixture_check(gguf_convert(folder, type ? trained : file, NULL, NULL, &err), &err);
+    GgufQuantizeOptions options = { .n_threads = 2, .pure = true };
+    if (type) fixture_check(gguf_quantize(trained, file, type, &options, NULL, &err), &err);
     fixture_check(llm_model_open(file, &model, &err), &err);
-    unlink(file);
+    unlink(trained), unlink(file);
     return model;
 }
 

@@ -61,7 +61,7 @@ static void *run_client(void *argument) {
 }
 
 int main(void) {
-    LlmModel *model = fixture_model();
+    LlmModel *model = fixture_model(NULL);
     EngineOptions options = {
         .n_threads = 2, .n_streams = 3, .n_cached = 2, .n_queued = 4, .n_drafted = 4
     };

@@ -4,6 +4,7 @@
 #include "kernels/x86/matmul_vnni.h"
 
 INT8_TYPES(DEFINE_MATMUL)
+ROUNDED_TYPES(DEFINE_ROUNDED_MATMUL)
 
 /* ---- inputs ------------------------------------------------------------------------------------
  */
@@ -101,4 +102,9 @@ void kernels_fill_vnni(KernelTable *table) {
                 one_form(SHARES_SCALES(type) ? KERNELS_INT8_SHARED : KERNELS_INT8));
     INT8_TYPES(FILL_TYPE)
 #undef FILL_TYPE
+#define FILL_ROUNDED(type, name, top)                                                              \
+    table->products[KERNELS_READING][GGUF_TYPE_##type].matmul = matmul_rounded_##name##_vnni;      \
+    table->products[KERNELS_READING][GGUF_TYPE_##type].rounds = true;
+    ROUNDED_TYPES(FILL_ROUNDED)
+#undef FILL_ROUNDED
 }

@@ -5,8 +5,8 @@
  * The numbers are exactly those of gguf_decode_row, before the last rounding of its products.
  * Four vectors, each with 16 bytes of four consecutive blocks, are transposed as 4 x 4 numbers of
  * 32 bits: that makes the order of the lanes. What comes in another way is permuted by the number
- * of each lane's block. A scale that a mask leaves 16 times too large is made 16 times smaller:
- * both are exact. What counts is the number of 512-bit operations: Zen 4 does some 1.2 a cycle. */
+ * of each lane's block. What counts is the number of 512-bit operations: Zen 4 does some 1.2 a
+ * cycle. */
 #include "kernels/kernels_internal.h"
 #include "kernels/slab.h"
 #include "kernels/x86/lanes_avx512.h"
@@ -257,20 +257,14 @@ ALWAYS_INLINE __m512 bytes_to_floats(__m128i bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
 }
 
-/* d and m of both superblocks. odd: what the scales of odd groups are multiplied by. */
-ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, float odd, Slab *ret) {
+/* d and m of both superblocks. */
+ALWAYS_INLINE void q4_k_factors(const uint8_t *a, const uint8_t *b, Slab *ret) {
     __m128i head_a = load_16(a), head_b = load_16(b);
     __m256i scales = q4_k_scales(head_a, head_b);
-    /* d, dmin, d, dmin; then the same for odd groups, and the minima's sign */
-    __m128 both = _mm_cvtph_ps(_mm_unpacklo_epi32(head_a, head_b));
-    __m256 eight =
-        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_mul_ps(both, _mm_setr_ps(1, -1, 1, -1))),
-                             _mm_mul_ps(both, _mm_set1_ps(odd)), 1);
-    __m512 all = _mm512_castps256_ps512(eight);
-    __m512 d = _mm512_permutexvar_ps(
-        _mm512_setr_epi32(0, 0, 2, 2, 4, 4, 6, 6, 0, 0, 2, 2, 4, 4, 6, 6), all);
-    __m512 min = _mm512_permutexvar_ps(
-        _mm512_setr_epi32(1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3), all);
+    __m128 both = _mm_cvtph_ps(_mm_unpacklo_epi32(head_a, head_b)); /* d, dmin, d, dmin */
+    __m512 all = _mm512_castps128_ps512(_mm_mul_ps(both, _mm_setr_ps(1, -1, 1, -1)));
+    __m512 d = _mm512_permutexvar_ps(two_numbers(0, 2), all);
+    __m512 min = _mm512_permutexvar_ps(two_numbers(1, 3), all);
     ret->d[0] = _mm512_mul_ps(bytes_to_floats(_mm256_castsi256_si128(scales)), d);
     ret->m[0] = _mm512_mul_ps(bytes_to_floats(_mm256_extracti128_si256(scales, 1)), min);
 }
@@ -288,10 +282,10 @@ ALWAYS_INLINE Slab unpack_q4_k(const uint8_t *p) {
     Slab s;
     transpose_128(a + 16, b + 16, bytes);
     UNROLL for (size_t k = 0; k < 4; k++) {
-        __m512i high = and_bytes(bytes[k], (char)0xF0); /* 16 times too large */
+        __m512i high = high_nibbles(bytes[k]);
         join_groups(and_bytes(bytes[k], 15), high, &s.q[k], &s.q[k + 4]);
     }
-    q4_k_factors(a, b, 0.0625F, &s);
+    q4_k_factors(a, b, &s);
     return s;
 }
 
@@ -311,7 +305,7 @@ ALWAYS_INLINE Slab unpack_q5_k(const uint8_t *p) {
         __m512i fifth = _mm512_rolv_epi32(pick_of_8(a + 16, b + 16, k), turn);
         s.q[k] = or_and(s.q[k], fifth, _mm512_set1_epi8(16));
     }
-    q4_k_factors(a, b, 1, &s);
+    q4_k_factors(a, b, &s);
     return s;
 }
 
