@@ -182,7 +182,7 @@ bool llm_context_reads_as_it_writes(const LlmContext *c) {
 }
 
 size_t llm_n_to_read(const LlmContext *c, size_t n_prompt) {
-    return llm_context_reads_as_it_writes(c) ? n_prompt : n_prompt - 1;
+    return n_prompt == 0 || llm_context_reads_as_it_writes(c) ? n_prompt : n_prompt - 1;
 }
 
 size_t llm_context_page_tokens(const LlmContext *c) {

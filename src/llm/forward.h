@@ -49,7 +49,7 @@ LlmProfile *llm_context_profile(LlmContext *context);
 /* Whether a token that is read is computed as one that is written, so that either's keys and values
  * stand for the other's. */
 bool llm_context_reads_as_it_writes(const LlmContext *context);
-/* Of a prompt's n > 0 tokens, how many are read. The last one's logits begin what is written: where
+/* Of a prompt's n tokens, how many are read. The last one's logits begin what is written: where
  * that is computed in another way, so is this token, and a prompt that was read before has its
  * answer after a step like any other. */
 size_t llm_n_to_read(const LlmContext *context, size_t n_prompt);

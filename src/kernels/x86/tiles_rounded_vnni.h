@@ -8,8 +8,8 @@
  *
  * A weight d q + m of a block becomes (u - 128) / 127 of the group's largest magnitude that q could
  * make, u = [factor q + addend] / 256 with both in 16 bits, of which 8 are a fraction: within 0.53
- * of a step where q has four bits, 0.57 where it has five. That is an error of 4e-5 of the square, as inputs have, where
- * rounding to four bits costs some 7e-3, and to five a quarter of that. */
+ * of a step where q has four bits, 0.57 where it has five. That is an error of 4e-5 of the square,
+ * as inputs have, where rounding to four bits costs some 7e-3, and to five a quarter of that. */
 #include "kernels/x86/panel_vnni.h"
 
 enum {
