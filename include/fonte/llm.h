@@ -168,9 +168,9 @@ typedef struct FonteLlmInput {
     int32_t id;
     FonteLlmSeq seq;
     bool want_logits; /* of the token that follows this one */
-    bool is_written;  /* the token was chosen from the logits before it, or may be (a guess): such
-                         tokens and those of prompts may be computed in different arithmetics. In a
-                         batch they come first. */
+    bool is_written; /* the token was chosen from the logits before it, or may be (a guess), or is a
+                        prompt's last: such tokens and the others of prompts may be computed in
+                        different arithmetics. In a batch they come first. */
 } FonteLlmInput;
 enum { FONTE_LLM_MAX_ROWS = 64 };
 

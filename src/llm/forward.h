@@ -76,7 +76,8 @@ typedef struct LlmToken {
     int32_t id;
     LlmSeq seq;
     bool want_logits; /* of the token that follows this one */
-    bool is_written;  /* not read: it was chosen from the logits before it, or may be */
+    bool is_written;  /* not read: it was chosen from the logits before it, or may be, or is the
+                         prompt's last (llm_n_to_read) */
 } LlmToken;
 
 /* Append tokens to their sequences, each at the position that its sequence has reached, and compute

@@ -17,6 +17,7 @@ enum {
     ROUNDED_TOKENS = MAX_TILE_TOKENS,
     ROUNDED_ZERO = 128,
     ROUNDED_BYTES = sizeof(((WeightSlab *)NULL)->q),
+    STEP_BYTES = SLAB_BLOCKS * sizeof(float), /* follow a group */
 };
 _Static_assert(KERNELS_PANEL_ROWS % ROUNDED_ROWS == 0,
                "a tile past the last row has a place for its sums");
@@ -90,7 +91,7 @@ ALWAYS_INLINE void round_group(const uint8_t *w, size_t begin, size_t n_slabs,
  */
 
 static inline const uint8_t *rounded_row(const Strip *strip, size_t row) {
-    size_t row_bytes = strip->n_slabs * ROUNDED_BYTES + SLAB_BLOCKS * sizeof(float);
+    size_t row_bytes = strip->n_slabs * ROUNDED_BYTES + STEP_BYTES;
     return strip->w + MIN(row, strip->n_rows - 1) * row_bytes;
 }
 
@@ -172,7 +173,7 @@ static StripRun *const rounded_strips[ROUNDED_TOKENS] = { rounded_1, rounded_2, 
                                                           rounded_4, rounded_5, rounded_6 };
 
 static const PanelForm rounded_form = { .slab_bytes = ROUNDED_BYTES,
-                                        .group_bytes = SLAB_BLOCKS * sizeof(float),
+                                        .group_bytes = STEP_BYTES,
                                         .tile_rows = ROUNDED_ROWS,
                                         .tile_tokens = ROUNDED_TOKENS,
                                         .strips = rounded_strips };
